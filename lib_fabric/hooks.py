@@ -1,0 +1,269 @@
+"""Hooks on the self-attention of a U-Net: capture keys and values, inject them elsewhere.
+
+Knows torch and attention.py; not settings, pictures or schedules, and not the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from lib_fabric.attention import weighted_attention
+from lib_fabric.errors import FabricError, UnsupportedModelError
+
+BLOCK_CLASS_NAME = "BasicTransformerBlock"
+# torch 2.0 and 2.1 refuse even to switch autocast off for others, such as Apple's MPS.
+_AUTOCAST_DEVICES = ("cpu", "cuda", "xpu")
+
+Forward = Callable[..., Any]
+BeforeUnet = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]
+
+
+class AttentionContext(Protocol):
+    """What the host does around every attention layer."""
+
+    def split_context(self, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The inputs of to_k and to_v (hypernetworks change them)."""
+
+    def upcast_attention(self) -> bool:
+        """Whether queries, keys and values are to be float32."""
+
+
+@dataclass(frozen=True)
+class KeyValues:
+    """One reference's keys and values in one layer, each `[1, heads, tokens, head_dim]`."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+# One reference's keys and values in every self-attention layer, by layer index.
+LayerStates = dict[int, KeyValues]
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Consecutive rows of one U-Net call and the references that they attend to.
+
+    Attributes:
+        num_rows: how many rows.
+        references: none = the rows attend to themselves only.
+        weights: one per reference, above 0.
+    """
+
+    num_rows: int
+    references: tuple[LayerStates, ...] = ()
+    weights: tuple[float, ...] = ()
+
+
+class SelfAttentionHooks:
+    """Instance forwards on every `attn1` of one U-Net, and a forward pre-hook on the U-Net.
+
+    Without a plan and outside `capture` a hooked layer calls what was there before, so that other
+    extensions' U-Net calls stay as they are.
+    """
+
+    def __init__(self, unet: nn.Module, context: AttentionContext) -> None:
+        self._unet = unet
+        self._context = context
+        self._layers = find_self_attention(unet)
+        self._replaced: list[tuple[nn.Module, Forward, Forward | None]] = []
+        self._handle: torch.utils.hooks.RemovableHandle | None = None
+        self._captured: LayerStates | None = None
+        self.plan: list[RowGroup] | None = None
+
+    @property
+    def unet(self) -> nn.Module:
+        """The U-Net that is hooked."""
+        return self._unet
+
+    def install(self, before_unet: BeforeUnet) -> None:
+        """Installs everything; `before_unet(unet, args, kwargs)` runs before each U-Net call.
+
+        Raises:
+            RuntimeError: feedback is installed on this U-Net already.
+        """
+        if any(_is_ours(layer.__dict__.get("forward")) for layer in self._layers):
+            raise RuntimeError("FABRIC is already installed on this U-Net.")
+        for index, layer in enumerate(self._layers):
+            original = layer.__dict__.get("forward")
+            forward = self._make_forward(index, layer, original)
+            self._replaced.append((layer, forward, original))
+            layer.forward = forward
+        self.move_last(before_unet)
+
+    def move_last(self, before_unet: BeforeUnet) -> None:
+        """Puts the U-Net's pre-hook behind those of others.
+
+        Token merging notes the size of the U-Net's input in such a hook; the reference pass that
+        ours starts needs it noted.
+        """
+        if self._handle is not None:
+            self._handle.remove()
+        self._handle = self._unet.register_forward_pre_hook(before_unet, with_kwargs=True)
+
+    def remove(self) -> None:
+        """Removes everything that is still ours; idempotent."""
+        self.plan = None
+        self._captured = None
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
+        while self._replaced:
+            layer, forward, original = self._replaced.pop()
+            # Whoever wrapped ours meanwhile keeps its wrapper: ours is inert without a plan.
+            if layer.__dict__.get("forward") is not forward:
+                continue
+            if original is None:
+                del layer.forward
+            else:
+                layer.forward = original
+
+    @contextlib.contextmanager
+    def capture(self, states: LayerStates) -> Iterator[None]:
+        """Within it, every hooked layer leaves its keys and values in `states`.
+
+        The U-Net call inside is one reference: all its rows count as that one's.
+        """
+        self._captured = states
+        try:
+            yield
+        finally:
+            self._captured = None
+
+    def _make_forward(self, index: int, layer: nn.Module, original: Forward | None) -> Forward:
+        def forward(
+            x: torch.Tensor,
+            context: torch.Tensor | None = None,
+            mask: torch.Tensor | None = None,
+            **kwargs: Any,  # noqa: ANN401 (passed through untouched)
+        ) -> torch.Tensor:
+            if self._captured is not None or self.plan is not None:
+                return self._attend(index, layer, x, x if context is None else context)
+            if original is not None:
+                return original(x, context=context, mask=mask, **kwargs)
+            # Looked up at each call: the host swaps the class's forward with its optimisation.
+            return type(layer).forward(layer, x, context=context, mask=mask, **kwargs)
+
+        # Names its bearer: functools.wraps copies attributes onto others' wrappers.
+        forward._fabric_ext_forward = forward
+        return forward
+
+    def _attend(
+        self, index: int, layer: nn.Module, x: torch.Tensor, context: torch.Tensor
+    ) -> torch.Tensor:
+        """Self-attention of `x` `[rows, tokens, channels]`, with references as the plan says."""
+        context_k, context_v = self._context.split_context(context)
+        q, k, v = layer.to_q(x), layer.to_k(context_k), layer.to_v(context_v)
+        dtype = q.dtype
+        upcast = self._context.upcast_attention()
+        if upcast:
+            q, k, v = q.float(), k.float(), v.float()
+        q, k, v = (_split_heads(states, layer.heads) for states in (q, k, v))
+        groups = [RowGroup(x.shape[0])] if self.plan is None else self.plan
+        if self._captured is not None:
+            groups = [RowGroup(x.shape[0])]
+            self._captured[index] = KeyValues(_join_rows(k), _join_rows(v))
+        with _without_autocast(x.device) if upcast else contextlib.nullcontext():
+            out = _attend_groups(index, q, k, v, groups, layer.scale)
+        return layer.to_out(out.transpose(1, 2).flatten(2).to(dtype))
+
+
+def _without_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    if device.type not in _AUTOCAST_DEVICES:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
+def _attend_groups(
+    index: int,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    groups: list[RowGroup],
+    scale: float,
+) -> torch.Tensor:
+    # Tiling extensions cut each row into several: they stay adjacent, so groups just grow.
+    tiles, rest = divmod(q.shape[0], sum(group.num_rows for group in groups))
+    if tiles == 0 or rest:
+        raise FabricError(
+            "Another extension sends only a part of the rows through self-attention (ControlNet's "
+            "reference and style align modes do), so FABRIC cannot tell which they are. "
+            "Switch one of the two off."
+        )
+    parts = []
+    for group, *states in zip(
+        groups,
+        *(x.split([group.num_rows * tiles for group in groups]) for x in (q, k, v)),
+        strict=True,
+    ):
+        parts.append(_attend_group(index, *states, group, scale))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _attend_group(
+    index: int,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    group: RowGroup,
+    scale: float,
+) -> torch.Tensor:
+    if not group.references:
+        return weighted_attention(q, k, v, None, scale)
+    rows, own_tokens = k.shape[0], k.shape[2]
+    references = [states[index] for states in group.references]
+    k = torch.cat([k, *(each.keys.expand(rows, -1, -1, -1) for each in references)], dim=2)
+    v = torch.cat([v, *(each.values.expand(rows, -1, -1, -1) for each in references)], dim=2)
+    log_weights = None
+    if any(weight != 1 for weight in group.weights):
+        log_weights = torch.cat(
+            [q.new_zeros(own_tokens)]
+            + [
+                q.new_full((each.keys.shape[2],), math.log(weight))
+                for each, weight in zip(references, group.weights, strict=True)
+            ]
+        )
+    return weighted_attention(q, k, v, log_weights, scale)
+
+
+def _join_rows(states: torch.Tensor) -> torch.Tensor:
+    """Tiles of one reference, if its rows were cut into some, as one row of tokens."""
+    return states if states.shape[0] == 1 else states.transpose(0, 1).flatten(1, 2)[None]
+
+
+def find_self_attention(unet: nn.Module) -> list[nn.Module]:
+    """Every `attn1` that attends to its own layer's tokens, in the U-Net's order.
+
+    Blocks are found by class name along the inheritance line, so that neither ldm nor sgm is
+    imported and token merging's subclass counts too.
+
+    Raises:
+        UnsupportedModelError: there is none (SD3 has joint attention instead).
+    """
+    layers = [
+        module.attn1
+        for module in unet.modules()
+        if any(base.__name__ == BLOCK_CLASS_NAME for base in type(module).__mro__)
+        and not getattr(module, "disable_self_attn", False)
+    ]
+    if not layers:
+        raise UnsupportedModelError(
+            "this checkpoint's model has no self-attention that feedback could use. "
+            "Switch FABRIC off, or choose a Stable Diffusion 1 or 2 or SDXL checkpoint."
+        )
+    return layers
+
+
+def _split_heads(states: torch.Tensor, heads: int) -> torch.Tensor:
+    return states.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def _is_ours(forward: object) -> bool:
+    return forward is not None and getattr(forward, "_fabric_ext_forward", None) is forward

@@ -1,0 +1,150 @@
+"""Pictures from outside, made safe: decoded, flattened to RGB and named by their content.
+
+Knows Pillow and numpy; not the store, not the host.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import re
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lib_fabric.errors import FabricError
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_FILE_BYTES = 48 * 1024 * 1024
+MAX_PIXELS = 64 * 1024 * 1024
+MIN_SIDE_PX = 8
+SHORT_ID_DIGITS = 16
+ID_PATTERN = re.compile(rf"[0-9a-f]{{{SHORT_ID_DIGITS}}}|[0-9a-f]{{64}}")
+_DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,32};base64,", re.IGNORECASE)
+_SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An RGB picture and its id: the SHA-256 (64 hex digits) of its size and pixels."""
+
+    id: str
+    image: Image.Image
+
+    @property
+    def short_id(self) -> str:
+        """The first 16 digits: enough to find it again, short enough for infotext."""
+        return self.id[:SHORT_ID_DIGITS]
+
+
+def from_image(image: Image.Image, name: str = "picture") -> Picture:
+    """Returns `image` (any Pillow mode) as a picture: EXIF rotation applied, alpha on white.
+
+    Args:
+        name: what a message calls this picture, such as 'liked[2]'.
+
+    Raises:
+        FabricError: too small, too large, or its data cannot be decoded.
+    """
+    _check_size(image, name)
+    try:
+        # First, and in one go: a second attempt may succeed with half a picture.
+        image.load()
+        rgb = _to_rgb(_upright(image))
+    # Pillow's plugins raise nearly anything on damaged files, even struct.error and SyntaxError.
+    except Exception as error:
+        raise FabricError(f"{name} is damaged and cannot be read.") from error
+    return Picture(picture_id(rgb), rgb)
+
+
+def decode_base64(text: str, name: str = "picture") -> Picture:
+    """Decodes base64 text or a data URL holding a PNG, JPEG or WebP file.
+
+    Raises:
+        FabricError: not base64, not such a file, damaged, or over the limits.
+    """
+    prefix = _DATA_URL.match(text)
+    payload = text[prefix.end() :] if prefix else text
+    if len(payload) > MAX_FILE_BYTES * 4 // 3 + 4:
+        raise FabricError(
+            f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB. Send a smaller file."
+        )
+    try:
+        data = base64.b64decode("".join(payload.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise FabricError(
+            f"{name} is neither a picture in base64 (PNG, JPEG or WebP) "
+            "nor the id of a rated picture."
+        ) from error
+    return decode_bytes(data, name)
+
+
+def decode_bytes(data: bytes, name: str = "picture") -> Picture:
+    """Decodes the bytes of a PNG, JPEG or WebP file; of an animation the first frame.
+
+    Raises:
+        FabricError: not such a file, damaged, or over the limits.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns between its limit and twice that; our own limit decides.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise _too_large(name) from error
+    except UnidentifiedImageError as error:
+        raise FabricError(f"{name} is not a PNG, JPEG or WebP picture.") from error
+    # See from_image: header parsers raise many types.
+    except Exception as error:
+        raise FabricError(f"{name} is damaged and cannot be read.") from error
+    return from_image(image, name)
+
+
+def picture_id(rgb: Image.Image) -> str:
+    """SHA-256 (hex) of an RGB picture's width, height and pixels."""
+    digest = hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode())
+    digest.update(rgb.tobytes())
+    return digest.hexdigest()
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(name)
+    if min(image.size) < MIN_SIDE_PX:
+        raise FabricError(
+            f"{name} is {image.width}x{image.height} pixels; "
+            f"each side must be at least {MIN_SIDE_PX}."
+        )
+
+
+def _too_large(name: str) -> FabricError:
+    return FabricError(
+        f"{name} has more than {MAX_PIXELS // 2**20} million pixels. Send a smaller one."
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """`image` turned as its EXIF says; as it is where that cannot be read."""
+    try:
+        return ImageOps.exif_transpose(image)
+    # EXIF is parsed as TIFF and fails in as many ways; the pixels are sound all the same.
+    except Exception:  # noqa: BLE001 (see above)
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _SIXTEEN_BIT_MODES:
+        # Pillow clips 16 bit grey at 255 on conversion, which leaves white; scale instead.
+        grey = np.asarray(image, dtype=np.float64) / 257
+        return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(ground, rgba).convert("RGB")
+    # A copy even for RGB: Pillow keeps lazy files open otherwise, and info would travel along.
+    rgb = image.convert("RGB")
+    return Image.frombytes("RGB", rgb.size, rgb.tobytes())

@@ -1,0 +1,145 @@
+"""What a generation asks for: the script's arguments, checked, as settings and pictures.
+
+Knows settings, pictures and the store; not the host. Everything that arrives here is untrusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lib_fabric.errors import FabricError
+from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64
+from lib_fabric.settings import (
+    INFOTEXT_PREFIX,
+    FabricSettings,
+    SettingField,
+    format_number,
+    shorten,
+)
+from lib_fabric.store import PictureStore
+
+MAX_PICTURES = 64
+WEIGHT = SettingField("weight", "Weight", "How much this picture counts.", 1.0, 0.0, 2.0)
+PICTURE_LISTS = ("liked", "disliked")
+_ENTRY_FIELDS = ("image", "weight")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A rated picture and how much it counts (0 to 2, 1 = as its list's strength says)."""
+
+    picture: Picture
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class FabricRequest:
+    """One generation's settings and rated pictures."""
+
+    settings: FabricSettings
+    liked: tuple[Reference, ...] = ()
+    disliked: tuple[Reference, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything can change the pictures; if not, nothing may be touched."""
+        settings = self.settings
+        return settings.enabled and bool(self.liked or self.disliked)
+
+    def to_infotext(self) -> dict[str, str]:
+        """Infotext entries: settings off their default, then the pictures' ids and weights."""
+        entries = self.settings.to_infotext()
+        for name in PICTURE_LISTS:
+            references = getattr(self, name)
+            if references:
+                entries[f"{INFOTEXT_PREFIX} {name}"] = " ".join(map(_infotext_name, references))
+        return entries
+
+
+def argument_names() -> list[str]:
+    """The names of the script's positional arguments, in order."""
+    enabled, *others = (setting.name for setting in FabricSettings.fields())
+    return [enabled, *PICTURE_LISTS, *others]
+
+
+def parse_arguments(arguments: Sequence[object], store: PictureStore) -> FabricRequest:
+    """Builds a request from the script's arguments.
+
+    Args:
+        arguments: either the positional values that /sdapi/v1/script-info lists, or, as the API's
+            users send it, one JSON object first (the host fills the rest with defaults).
+        store: where picture ids are looked up.
+
+    Raises:
+        FabricError: anything unusable; the sentence names the field and what it may be. A request
+            that is not enabled is never refused for its pictures.
+    """
+    if arguments and isinstance(arguments[0], dict):
+        values = dict(arguments[0])
+        # Naming pictures is enough to switch it on: nobody sends them to have them ignored.
+        values.setdefault("enabled", True)
+    else:
+        names = argument_names()
+        if len(arguments) > len(names):
+            raise FabricError(
+                f"at most {len(names)} arguments ({', '.join(names)}), not {len(arguments)}."
+            )
+        values = dict(zip(names, arguments, strict=False))
+    _refuse_unknown(values, argument_names(), "FABRIC")
+    lists = {name: values.pop(name, None) for name in PICTURE_LISTS}
+    settings = FabricSettings.from_mapping(values)
+    if not settings.enabled:
+        return FabricRequest(settings)
+    references = {name: _parse_pictures(value, name, store) for name, value in lists.items()}
+    return FabricRequest(settings, **references)
+
+
+def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: str) -> None:
+    for name in values:
+        if name not in known:
+            listed = ", ".join(known)
+            raise FabricError(f"{where}: unknown field {shorten(name)}. Known: {listed}.")
+
+
+def _parse_pictures(value: object, name: str, store: PictureStore) -> tuple[Reference, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)):
+        raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
+    if len(value) > MAX_PICTURES:
+        raise FabricError(f"'{name}' may hold at most {MAX_PICTURES} pictures, not {len(value)}.")
+    references = [
+        _parse_reference(entry, f"{name}[{index}]", store) for index, entry in enumerate(value)
+    ]
+    return tuple(reference for reference in references if reference.weight > 0)
+
+
+def _parse_reference(entry: object, name: str, store: PictureStore) -> Reference:
+    if not isinstance(entry, dict):
+        return Reference(_parse_picture(entry, name, store))
+    _refuse_unknown(entry, _ENTRY_FIELDS, f"{name}")
+    if "image" not in entry:
+        raise FabricError(f"{name} has no 'image'.")
+    setting = replace(WEIGHT, name=f"{name}.weight")
+    weight = setting.check(entry.get("weight", WEIGHT.default))
+    return Reference(_parse_picture(entry["image"], f"{name}.image", store), float(weight))
+
+
+def _parse_picture(value: object, name: str, store: PictureStore) -> Picture:
+    if not isinstance(value, str):
+        raise FabricError(
+            f"{name} must be a picture in base64 or the id of a rated picture, "
+            f"not {shorten(value)}."
+        )
+    if ID_PATTERN.fullmatch(value):
+        try:
+            return store.load(value)
+        except FabricError as error:
+            raise FabricError(f"{name}: {error}") from error
+    return store.add(decode_base64(value, name))
+
+
+def _infotext_name(reference: Reference) -> str:
+    short = reference.picture.short_id
+    return short if reference.weight == 1 else f"{short}*{format_number(reference.weight)}"

@@ -1,0 +1,245 @@
+"""One generation with feedback: what is armed when, the reference pass and the rows it serves.
+
+Knows the modules below it and the `Host` protocol it states; not gradio, not `modules.*`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from lib_fabric.hooks import AttentionContext, LayerStates, RowGroup, SelfAttentionHooks
+from lib_fabric.latents import LatentCache
+from lib_fabric.reference_pass import Conditioning, References, UnetCall
+from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.schedule import feedback_weights
+from lib_fabric.state_cache import StateCache
+
+
+@dataclass(frozen=True)
+class DenoiseStep:
+    """One call of the denoiser, as its callback describes it.
+
+    Attributes:
+        alpha: cumulative product of alphas at the denoiser's noise level, 0 to 1.
+        progress: share of this pass's denoiser calls already made, 0 to 1.
+        num_cond: conditional rows; all further rows are unconditional.
+        num_rows: all rows of this denoiser call, over all its U-Net calls.
+        size_latent: (height, width).
+        is_hires: whether this is the hires pass.
+    """
+
+    alpha: float
+    progress: float
+    num_cond: int
+    num_rows: int
+    size_latent: tuple[int, int]
+    is_hires: bool = False
+
+
+class Host(AttentionContext, Protocol):
+    """What a generation needs from the WebUI. Sizes are (height, width) in latent cells."""
+
+    def unet(self) -> nn.Module:
+        """The U-Net now in use. Raises FabricError if it cannot be hooked."""
+
+    def model_key(self) -> Hashable:
+        """Changes whenever the checkpoint or the VAE does."""
+
+    def state_key(self) -> Hashable:
+        """Changes whenever anything known does that changes what a reference's states are."""
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels `[1, 3, H, W]` in 0..1 to scaled latents `[1, C, H/8, W/8]`; repeatable."""
+
+    def null_conditioning(self, size_latent: tuple[int, int]) -> Conditioning:
+        """The conditioning of the empty prompt, with the extra networks that are active now."""
+
+    def warn(self, message: str) -> None:
+        """Tells the user something below the pictures."""
+
+
+@dataclass
+class _Kind:
+    """Liked or disliked pictures in one denoiser call."""
+
+    references: list[Reference]
+    weights: tuple[float, ...]
+    states: tuple[LayerStates, ...] | None = None
+
+
+@dataclass
+class _Armed:
+    """Between the denoiser's callback and its last U-Net call."""
+
+    step: DenoiseStep
+    liked: _Kind
+    disliked: _Kind
+    rows_seen: int = 0
+
+
+class FabricSession:
+    """The feedback of one generation, over all its batches and passes.
+
+    `installed` wraps the sampling; `begin_denoise` and `end_denoise` come from the host's
+    callbacks and never raise, since the host swallows what they raise: an error waits for the next
+    U-Net call, from where it reaches the user.
+
+    Source: arXiv:2307.10159, section 3 and algorithm 1 (appendix A.1).
+    """
+
+    def __init__(
+        self,
+        request: FabricRequest,
+        host: Host,
+        latents: LatentCache,
+        states: StateCache | None = None,
+    ) -> None:
+        self._request = request
+        self._host = host
+        self._latents = latents
+        self._states = states or StateCache()
+        self._hooks: SelfAttentionHooks | None = None
+        self._pass_key: Hashable = None
+        self._references: References | None = None
+        self._armed: _Armed | None = None
+        self._error: Exception | None = None
+        self._is_sampling = False
+        self._was_announced = False
+        self._had_unannounced_call = False
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Hooks the U-Net for one sampling and leaves the model as it was, whatever happens.
+
+        Raises:
+            FabricError: the model cannot be hooked, or an error of `begin_denoise` is left.
+        """
+        self._was_announced = self._had_unannounced_call = False
+        self._is_sampling = True
+        self._states.begin_generation()
+        try:
+            self._hook(self._host.unet())
+            yield
+            if self._error is not None:
+                # No U-Net call came to raise it: the model now in use could not be hooked.
+                raise self._error
+            if self._had_unannounced_call and not self._was_announced:
+                self._host.warn(
+                    "FABRIC had no effect: this sampler does not announce its steps. "
+                    "Choose another sampling method."
+                )
+        finally:
+            self._is_sampling = False
+            self._unhook()
+
+    def begin_denoise(self, read_step: Callable[[], DenoiseStep]) -> None:
+        """Arms feedback for the U-Net calls of one denoiser call.
+
+        Args:
+            read_step: reads the callback; called here so that its errors are kept too.
+        """
+        if not self._is_sampling:
+            return
+        self._was_announced = True
+        self._armed = None
+        try:
+            self._armed = self._arm(read_step())
+        except Exception as error:  # noqa: BLE001 (raised again in the next U-Net call)
+            self._error = error
+
+    def end_denoise(self) -> None:
+        """Disarms feedback: U-Net calls from here on are not ours."""
+        self._armed = None
+        if self._hooks is not None:
+            self._hooks.plan = None
+
+    def _hook(self, unet: nn.Module) -> None:
+        hooks = SelfAttentionHooks(unet, self._host)
+        # Remembered first: an install that fails half-way is removed all the same.
+        self._hooks = hooks
+        hooks.install(self._before_unet)
+
+    def _unhook(self) -> None:
+        self._armed = self._references = self._error = None
+        if self._hooks is not None:
+            self._hooks.remove()
+            self._hooks = None
+
+    def _arm(self, step: DenoiseStep) -> _Armed | None:
+        if step.is_hires and not self._request.settings.hires:
+            return None
+        strengths = feedback_weights(self._request.settings, step.progress)
+        liked, disliked = (
+            _weigh(references, strength)
+            for references, strength in zip(
+                (self._request.liked, self._request.disliked), strengths, strict=True
+            )
+        )
+        if not liked.weights and not disliked.weights:
+            return None
+        self._enter_pass(step)
+        return _Armed(step, liked, disliked)
+
+    def _enter_pass(self, step: DenoiseStep) -> None:
+        """Encodes what this pass needs; here, since encoding inside a U-Net call breaks low VRAM
+        modes, and since only the denoiser knows the pass's size in every version of the host."""
+        unet = self._host.unet()
+        key = (self._host.state_key(), id(unet), step.size_latent, step.is_hires)
+        if self._references is not None and self._pass_key == key:
+            return
+        if self._hooks is None or self._hooks.unet is not unet:
+            # The refiner or a hires checkpoint has taken over.
+            self._unhook()
+            self._hook(unet)
+        self._hooks.move_last(self._before_unet)
+        self._pass_key = key
+        pictures = [ref.picture for ref in (*self._request.liked, *self._request.disliked)]
+        latents = {
+            picture.id: self._latents.latent(
+                picture, step.size_latent, self._host.encode, self._host.model_key()
+            )
+            for picture in pictures
+        }
+        conditioning = self._host.null_conditioning(step.size_latent)
+        self._references = References(latents, conditioning, self._host.state_key(), self._states)
+
+    def _before_unet(self, unet: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Runs before every call of the hooked U-Net, ours or not."""
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        self._hooks.plan = None
+        self._had_unannounced_call |= not self._was_announced
+        armed = self._armed
+        if armed is None or armed.rows_seen >= armed.step.num_rows:
+            return
+        call = UnetCall.of(args, kwargs)
+        num_cond = min(max(armed.step.num_cond - armed.rows_seen, 0), call.num_rows)
+        armed.rows_seen += call.num_rows
+        groups = []
+        for kind, num_rows in ((armed.liked, num_cond), (armed.disliked, call.num_rows - num_cond)):
+            if num_rows == 0:
+                continue
+            if kind.states is None:
+                kind.states = tuple(
+                    self._references.states(
+                        self._hooks, call, reference.picture.id, armed.step.alpha
+                    )
+                    for reference in kind.references
+                )
+            groups.append(RowGroup(num_rows, kind.states, kind.weights))
+        if any(group.references for group in groups):
+            self._hooks.plan = groups
+
+
+def _weigh(references: tuple[Reference, ...], strength: float) -> _Kind:
+    """The references that count at all, with their weights."""
+    weighed = [(reference, strength * reference.weight) for reference in references]
+    counting = [(reference, weight) for reference, weight in weighed if weight > 0]
+    return _Kind([ref for ref, _ in counting], tuple(weight for _, weight in counting))

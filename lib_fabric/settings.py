@@ -1,0 +1,187 @@
+"""What the user can set: one frozen dataclass with range, default, label and help of every field.
+
+Knows only the standard library. Widgets, API, infotext and README's table are derived from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from lib_fabric.errors import FabricError
+
+INFOTEXT_PREFIX = "FABRIC"
+
+
+@dataclass(frozen=True)
+class SettingField:
+    """How one setting is named, shown and bounded."""
+
+    name: str
+    label: str
+    help: str
+    default: bool | float
+    minimum: float = 0.0
+    maximum: float = 1.0
+    step: float = 0.05
+
+    @property
+    def kind(self) -> str:
+        """'bool' or 'float'."""
+        return "bool" if isinstance(self.default, bool) else "float"
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words, for messages and README."""
+        if self.kind == "bool":
+            return "true or false"
+        return f"{self.minimum:g} to {self.maximum:g}"
+
+    def check(self, value: object) -> bool | float:
+        """Returns `value` in the field's type.
+
+        Raises:
+            FabricError: wrong type or out of range; the sentence names field, value and range.
+        """
+        if self.kind == "bool":
+            if isinstance(value, bool):
+                return value
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            # Compared before conversion: float() of a very long JSON integer overflows.
+            if self.minimum <= value <= self.maximum and math.isfinite(value):
+                return float(value)
+        raise FabricError(f"'{self.name}' must be {self.allowed}, not {shorten(value)}.")
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """`value` as it may be quoted in a message: about its first `limit` characters.
+
+    Long values are cut before `repr`, so that a hostile request cannot make the message costly.
+    """
+    if isinstance(value, str):
+        text = repr(value[:limit])
+        return text if len(value) <= limit else text + "…"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
+        return "a very large number"
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _setting(default: bool | float, label: str, help: str, **bounds: float) -> Any:  # noqa: ANN401 (dataclasses.field is typed as the field's value)
+    return field(default=default, metadata={"label": label, "help": help, **bounds})
+
+
+@dataclass(frozen=True)
+class FabricSettings:
+    """One generation's settings. Every field is validated on construction.
+
+    Source: arXiv:2307.10159, section 5.3 (feedback weights and their schedule).
+    """
+
+    enabled: bool = _setting(
+        False, "Enabled", "Let the pictures you rated steer the next generation."
+    )
+    strength: float = _setting(
+        0.8,
+        "Strength",
+        "How much liked pictures count inside the schedule. 1 counts a picture as much as "
+        "the one being made, 2 twice as much, 0 not at all.",
+        minimum=0.0,
+        maximum=2.0,
+    )
+    min_strength: float = _setting(
+        0.0,
+        "Strength outside",
+        "How much rated pictures count before the start and after the end.",
+        minimum=0.0,
+        maximum=2.0,
+    )
+    start: float = _setting(
+        0.0, "Start", "Where in the sampling steps feedback begins: 0 is the first step."
+    )
+    end: float = _setting(
+        0.8, "End", "Where in the sampling steps feedback stops: 1 is after the last step."
+    )
+    negative_scale: float = _setting(
+        0.5,
+        "Disliked strength",
+        "How much disliked pictures count, as a share of the strength of liked ones.",
+        minimum=0.0,
+        maximum=2.0,
+    )
+    hires: bool = _setting(
+        False,
+        "Also in the hires pass",
+        "Hires fix keeps what the first pass made; turn this on where its denoising strength is "
+        "high. Needs more memory and time.",
+    )
+
+    def __post_init__(self) -> None:
+        for setting in self.fields():
+            checked = setting.check(getattr(self, setting.name))
+            object.__setattr__(self, setting.name, checked)
+        # A disabled accordion must stay harmless whatever its sliders say.
+        if self.enabled and self.start > self.end:
+            raise FabricError(f"'start' ({self.start:g}) must not be after 'end' ({self.end:g}).")
+
+    @classmethod
+    def fields(cls) -> list[SettingField]:
+        """Every setting, in the order of the script's arguments."""
+        return [SettingField(f.name, default=f.default, **f.metadata) for f in fields(cls)]
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, object]) -> FabricSettings:
+        """Builds settings from untrusted values of known names; missing ones take their default.
+
+        Raises:
+            FabricError: a wrong type, or a value out of range.
+        """
+        return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks types
+
+    def to_infotext(self) -> dict[str, str]:
+        """Infotext entries of the settings that differ from their default."""
+        return {
+            infotext_key(setting.name): _infotext_value(getattr(self, setting.name))
+            for setting in self.fields()
+            if setting.name != "enabled" and getattr(self, setting.name) != setting.default
+        }
+
+
+def infotext_key(name: str) -> str:
+    """The infotext key of a setting, such as 'FABRIC negative scale'."""
+    return f"{INFOTEXT_PREFIX} {name.replace('_', ' ')}"
+
+
+def read_infotext(setting: SettingField, params: Mapping[str, object]) -> bool | float | None:
+    """A setting's value in parsed infotext, or None to leave the widget alone.
+
+    Infotext leaves defaults out, so where FABRIC made the picture a missing setting means its
+    default, not what the widget happens to show. An unusable value changes nothing.
+    """
+    if not any(key.startswith(f"{INFOTEXT_PREFIX} ") for key in params):
+        return None
+    text = params.get(infotext_key(setting.name))
+    if text is None:
+        return setting.default
+    if setting.kind == "bool":
+        return {"True": True, "False": False}.get(str(text))
+    try:
+        return setting.check(float(str(text)))
+    except (ValueError, FabricError):
+        return None
+
+
+def format_number(value: float) -> str:
+    """The shortest text that reads back as exactly `value`, without a needless '.0'."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def _infotext_value(value: bool | float) -> str:
+    return str(value) if isinstance(value, bool) else format_number(value)

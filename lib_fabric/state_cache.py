@@ -1,0 +1,99 @@
+"""References' keys and values, kept between steps and generations under a memory budget.
+
+Knows torch and the shape of the states; not what the keys mean, not the host.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import torch
+
+from lib_fabric.hooks import KeyValues, LayerStates
+
+
+@dataclass
+class _Kept:
+    states: LayerStates
+    num_bytes: int
+    last_used_in: int
+
+
+class StateCache:
+    """Keeps states under `max_bytes`; 0 keeps nothing.
+
+    A generation asks for its states step by step, always in the same order. Dropping the least
+    recently used would then drop just what is asked for next, so what the running generation has
+    used is never dropped for its own sake: what does not fit is not kept.
+    """
+
+    def __init__(self, max_bytes: int = 0, device: torch.device | None = None) -> None:
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._generation = 0
+        self._num_bytes = 0
+        self.configure(max_bytes, device)
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory in use."""
+        return self._num_bytes
+
+    def configure(self, max_bytes: int, device: torch.device | None) -> None:
+        """Sets the budget and where states are kept; None = where they are computed."""
+        self._max_bytes = max_bytes
+        self._device = device
+        while self._num_bytes > max_bytes:
+            self._drop(next(iter(self._kept)))
+
+    def begin_generation(self) -> None:
+        """From here on, what earlier generations used may be dropped."""
+        self._generation += 1
+
+    def get(self, key: Hashable, device: torch.device) -> LayerStates | None:
+        """Returns the states under `key` on `device`, or None."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        kept.last_used_in = self._generation
+        self._kept.move_to_end(key)
+        return _to(kept.states, device)
+
+    def put(self, key: Hashable, states: LayerStates) -> None:
+        """Keeps states if the budget allows."""
+        num_bytes = sum(
+            tensor.numel() * tensor.element_size()
+            for layer in states.values()
+            for tensor in (layer.keys, layer.values)
+        )
+        if key in self._kept or not self._make_room(num_bytes):
+            return
+        kept = states if self._device is None else _to(states, self._device)
+        self._kept[key] = _Kept(kept, num_bytes, self._generation)
+        self._num_bytes += num_bytes
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._kept.clear()
+        self._num_bytes = 0
+
+    def _make_room(self, num_bytes: int) -> bool:
+        if num_bytes > self._max_bytes:
+            return False
+        while self._num_bytes + num_bytes > self._max_bytes:
+            oldest = next(iter(self._kept))
+            if self._kept[oldest].last_used_in == self._generation:
+                return False
+            self._drop(oldest)
+        return True
+
+    def _drop(self, key: Hashable) -> None:
+        self._num_bytes -= self._kept.pop(key).num_bytes
+
+
+def _to(states: LayerStates, device: torch.device) -> LayerStates:
+    return {
+        index: KeyValues(layer.keys.to(device), layer.values.to(device))
+        for index, layer in states.items()
+    }

@@ -1,0 +1,202 @@
+"""The method once more, slow and obvious, in float64: the golden numbers of the tests.
+
+Written from the paper (FABRIC, arXiv:2307.10159v1) and from this project's definition of it, not
+from the code under test: nothing of lib_fabric is imported here.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+def weighted_attention(q, k, v, weights=None):
+    """Returns softmax attention in which token j counts `weights[j]` times, for one head.
+
+    q: [N, D], k: [M, D], v: [M, E], weights: [M], each at least 0 (None: all 1). Returns [N, E].
+
+    Source: equation 2 (appendix A.1) of the paper multiplies the attention scores with w / |w|_1
+    and leaves them unnormalised. Here they are normalised after weighting, so that the values are
+    averaged with weights that add up to 1, and w = 1 is plain attention.
+    """
+    q, k, v = (np.asarray(each, dtype=np.float64) for each in (q, k, v))
+    weights = np.ones(len(k)) if weights is None else np.asarray(weights, dtype=np.float64)
+    scale = 1.0 / np.sqrt(q.shape[1])
+    out = np.zeros((len(q), v.shape[1]))
+    for i in range(len(q)):
+        scores = [scale * np.sum(q[i] * k[j]) for j in range(len(k))]
+        largest = max(scores)  # keeps exp in range; cancels between numerator and denominator
+        scores = [weights[j] * np.exp(scores[j] - largest) for j in range(len(k))]
+        total = sum(scores)
+        for j in range(len(k)):
+            out[i] += scores[j] / total * v[j]
+    return out
+
+
+def alpha_bar_of_sigma(sigma):
+    """Returns the cumulative alpha of k-diffusion's noise level `sigma`."""
+    return 1.0 / (sigma**2 + 1.0)
+
+
+def add_noise(latent, noise, alpha_bar):
+    """Returns the latent noised to `alpha_bar`: equation 1 (section 3), algorithm 1 line 16."""
+    latent, noise = np.asarray(latent, np.float64), np.asarray(noise, np.float64)
+    return np.sqrt(alpha_bar) * latent + np.sqrt(1.0 - alpha_bar) * noise
+
+
+def feedback_weights(progress, strength, min_strength, start, end, negative_scale):
+    """Returns (liked weight, disliked weight) at `progress` (0 = noise, 1 = picture).
+
+    Source: algorithm 1 line 20 leaves them to 'the feedback settings'; section 5.3 switches
+    feedback on in a part of the denoising steps.
+    """
+    liked = strength if start <= progress <= end else min_strength
+    return liked, liked * negative_scale
+
+
+@dataclass
+class ReferencePicture:
+    """One reference: latent and its noise, both [C, H, W], and the weight of its tokens."""
+
+    latent: np.ndarray
+    noise: np.ndarray
+    weight: float
+
+
+def denoise_with_feedback(
+    unet, x, timesteps, context, num_cond, liked, disliked, null_context, alpha_bar,
+    y=None, null_y=None, null_concat=None,
+):  # fmt: skip
+    """Returns what the U-Net predicts for every row of one denoiser call, [B, C, H, W] float64.
+
+    Lines 14 to 22 of algorithm 1, with every reference and every row alone. Rows before `num_cond`
+    attend to `liked`, the others to `disliked` (lists of ReferencePicture).
+
+    x: [B, C, H, W]; timesteps: [B]; context: [B, tokens, C] or a list of B tensors [tokens, C];
+    null_context: [tokens, C]; y, null_y: [B, ...] and [...] for models with a vector input;
+    null_concat: [C', H, W], channels appended to every noised reference.
+    """
+    unet = _double(unet)
+    hidden = {}
+    for group in (liked, disliked):
+        for picture in group:
+            if picture.weight > 0:
+                hidden[id(picture)] = _hidden_states(
+                    unet, picture, timesteps[:1], null_context, null_y, null_concat, alpha_bar
+                )
+    rows = []
+    for row in range(len(x)):
+        group = [each for each in (liked if row < num_cond else disliked) if each.weight > 0]
+        _set_references(unet, [(hidden[id(each)], each.weight) for each in group])
+        rows.append(
+            _call(
+                unet,
+                x[row].detach().double(),
+                timesteps[row : row + 1],
+                context[row],
+                None if y is None else y[row],
+            )
+        )
+    return torch.stack(rows)
+
+
+def _call(unet, x, timestep, context, y):
+    kwargs = {} if y is None else {"y": y[None].double()}
+    with torch.no_grad():
+        return unet(x[None], timestep, context=context[None].double(), **kwargs)[0]
+
+
+def _hidden_states(unet, picture, timestep, context, y, concat, alpha_bar):
+    """Runs one reference and returns {layer: [tokens, C]}: PrecomputeHiddenStates, lines 27-36."""
+    _set_references(unet, [])
+    x = torch.from_numpy(add_noise(picture.latent, picture.noise, alpha_bar))
+    if concat is not None:
+        x = torch.cat([x, concat.double()])
+    seen = {}
+    handles = []
+    for name, layer in _self_attentions(unet):
+
+        def record(_layer, args, name=name):
+            seen[name] = args[0][0].clone()
+
+        handles.append(layer.register_forward_pre_hook(record))
+    _call(unet, x, timestep, context, y)
+    for handle in handles:
+        handle.remove()
+    return seen
+
+
+def _self_attentions(unet):
+    return [(name, layer) for name, layer in unet.named_modules() if name.endswith(".attn1")]
+
+
+def _set_references(unet, references):
+    """Makes every attn1 attend to its own tokens and to `references`: ModifiedUNet, lines 37-48.
+
+    references: list of ({layer: [tokens, C]}, weight).
+    """
+    for name, layer in _self_attentions(unet):
+        layer.forward = _joined_attention(
+            layer, [(states[name], weight) for states, weight in references]
+        )
+
+
+def _joined_attention(layer, references):
+    def forward(x, context=None, mask=None, **_):
+        if context is not None or mask is not None:
+            raise ValueError("attn1 is not self-attention here")
+        rows = []
+        for own in x:
+            tokens = torch.cat([own] + [states for states, _ in references])
+            weights = [1.0] * len(own)
+            for states, weight in references:
+                weights += [weight] * len(states)
+            rows.append(_multi_head(layer, own, tokens, weights))
+        return torch.stack(rows)
+
+    return forward
+
+
+def _text_attention(layer):
+    def forward(x, context=None, mask=None, **_):
+        rows = zip(x, context, strict=True)
+        return torch.stack([_multi_head(layer, own, text, [1.0] * len(text)) for own, text in rows])
+
+    return forward
+
+
+def _multi_head(layer, own, tokens, weights):
+    """own: [N, C], tokens: [M, C or text width], weights: M numbers. Returns [N, C]."""
+    q, k, v = (each.numpy() for each in (layer.to_q(own), layer.to_k(tokens), layer.to_v(tokens)))
+    width = q.shape[1] // layer.heads
+    heads = []
+    for head in range(layer.heads):
+        part = slice(head * width, (head + 1) * width)
+        heads.append(_fast_attention(q[:, part], k[:, part], v[:, part], weights))
+    return layer.to_out(torch.from_numpy(np.concatenate(heads, axis=1)))
+
+
+def _fast_attention(q, k, v, weights):
+    """`weighted_attention` without loops, since a U-Net calls it a hundred times.
+
+    A test holds the two together.
+    """
+    scores = q @ k.T / np.sqrt(q.shape[1])
+    scores = np.asarray(weights) * np.exp(scores - scores.max(axis=1, keepdims=True))
+    return scores / scores.sum(axis=1, keepdims=True) @ v
+
+
+def _double(unet):
+    """Returns a float64 copy of an ldm U-Net; the original stays as it is."""
+    unet = copy.deepcopy(unet).double()
+    unet.dtype = torch.float64  # ldm casts x to it
+    for module in unet.modules():
+        if isinstance(module, torch.nn.GroupNorm):
+            module.__class__ = torch.nn.GroupNorm  # ldm's GroupNorm32 computes in float32
+    for name, module in unet.named_modules():
+        if name.endswith(".attn2"):
+            module.forward = _text_attention(module)  # ldm's own computes in float32
+    # The timestep embedding is made in float32 whatever the model's type.
+    unet.time_embed.register_forward_pre_hook(lambda _module, args: (args[0].double(),))
+    return unet
