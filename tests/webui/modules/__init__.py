@@ -1,0 +1,1 @@
+"""The stand-in's `modules` package: the host's names, our own code."""

@@ -1,0 +1,1 @@
+"""Names of the host's package of this name that extensions import."""

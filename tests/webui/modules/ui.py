@@ -1,0 +1,61 @@
+"""The page: a txt2img and an img2img tab, tabs of extensions, and Reload UI."""
+
+from __future__ import annotations
+
+import mimetypes
+
+import gradio as gr
+import gradio.utils
+from fastapi import FastAPI
+from modules import (  # noqa: F401  (gradio_extensons: imported for what it does)
+    gradio_extensons,
+    script_callbacks,
+    shared,
+    ui_tabs,
+)
+from modules import infotext_utils as parameters_copypaste
+from modules.shared import opts
+from modules.ui_common import create_refresh_button, plaintext_to_html  # noqa: F401  (re-exports)
+from modules.ui_gradio_extensions import reload_javascript
+
+mimetypes.add_type("application/javascript", ".js")
+mimetypes.add_type("application/javascript", ".mjs")
+# Gradio must not phone home
+gradio.utils.version_check = lambda: None
+gradio.utils.get_local_ip_address = lambda: "127.0.0.1"
+
+random_symbol = "\U0001f3b2️"
+reuse_symbol = "♻️"
+
+
+def create_ui() -> gr.Blocks:
+    """Builds the page. Both tabs' scripts get new components."""
+    reload_javascript()
+    parameters_copypaste.reset()
+    script_callbacks.ui_settings_callback()
+    interfaces = [(ui_tabs.Txt2ImgTab("txt2img").build(), "txt2img", "txt2img")]
+    interfaces += [(ui_tabs.Img2ImgTab("img2img").build(), "img2img", "img2img")]
+    interfaces += script_callbacks.ui_tabs_callback()
+    shared.tab_names = [label for _, label, _ in interfaces]
+    with gr.Blocks(
+        theme=shared.gradio_theme, analytics_enabled=False, title="Stand-in WebUI"
+    ) as demo:
+        parameters_copypaste.connect_paste_params_buttons()
+        with gr.Tabs(elem_id="tabs"):
+            for interface, label, ifid in interfaces:
+                with gr.TabItem(label, id=ifid, elem_id=f"tab_{ifid}"):
+                    interface.render()
+        with gr.Row(elem_id="stand_in_footer"):
+            gr.Textbox(
+                opts.dumpjson(), elem_id="settings_json", visible=True, elem_classes="hidden-json"
+            )
+            reload_ui = gr.Button("Reload UI", elem_id="settings_restart_gradio")
+        reload_ui.click(
+            fn=shared.state.request_restart, _js="restart_reload", inputs=[], outputs=[]
+        )
+    return demo
+
+
+def setup_ui_api(app: FastAPI) -> None:
+    """Routes that the page asks."""
+    app.add_api_route("/internal/ping", lambda: {}, methods=["GET"])
