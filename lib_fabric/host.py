@@ -1,0 +1,244 @@
+"""The only module that knows the WebUI (`modules.*`), and what differs between its versions.
+
+No rule of the method lives here: it adapts U-Net, VAE, empty prompt, noise levels and row counts
+to the `Host` protocol of session.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+from modules import (
+    devices,
+    paths_internal,
+    prompt_parser,
+    sd_samplers_timesteps,
+    sd_unet,
+    sd_vae,
+    shared,
+)
+from modules.hypernetworks import hypernetwork
+from PIL import Image
+from torch import nn
+
+from lib_fabric.errors import FabricError, UnsupportedModelError
+from lib_fabric.latents import LATENT_SCALE_PX
+from lib_fabric.reference_pass import Conditioning
+from lib_fabric.session import DenoiseStep
+from lib_fabric.state_cache import StateCache
+
+try:
+    from modules.infotext_utils import image_from_url_text
+except ImportError:  # before 1.8.0
+    from modules.generation_parameters_copypaste import image_from_url_text
+
+logger = logging.getLogger(__name__)
+
+# A folder whose name starts with a dot: the WebUI serves every other file below its data folder
+# to whoever may open the page.
+STORE_FOLDER = ".fabric"
+_ENCODER_SEED = 0
+# The built-in Lora extension's module, as it stands in sys.modules once its script is loaded.
+_LORA_MODULE = "networks"
+# Options that change what the U-Net does with the same input.
+_STATE_OPTIONS = ("upcast_attn", "enable_quantization", "sd_noise_schedule", "fp8_storage")
+_MEGABYTE = 2**20
+
+
+def store_folder() -> Path:
+    """Where rated pictures are kept."""
+    return Path(paths_internal.data_path) / STORE_FOLDER / "pictures"
+
+
+def add_options() -> None:
+    """Adds the FABRIC section to the host's Settings page."""
+    section = ("fabric", "FABRIC")
+    shared.opts.add_option(
+        "fabric_keep_states",
+        shared.OptionInfo(
+            "RAM",
+            "Keep reference states between generations",
+            gr.Radio,
+            {"choices": ["Off", "RAM", "GPU"]},
+            section=section,
+        ).info("repeated rounds with the same steps and size become much faster"),
+    )
+    shared.opts.add_option(
+        "fabric_keep_states_mb",
+        shared.OptionInfo(
+            2048,
+            "Memory for kept reference states (MB)",
+            gr.Slider,
+            {"minimum": 0, "maximum": 65536, "step": 256},
+            section=section,
+        ).info("one picture and step takes about 45 MB with SD 1.5 at 512x512 in half precision"),
+    )
+
+
+def configure_states(states: StateCache) -> None:
+    """Sets up kept states as the options say."""
+    place = getattr(shared.opts, "fabric_keep_states", "RAM")
+    megabytes = getattr(shared.opts, "fabric_keep_states_mb", 2048)
+    max_bytes = 0 if place == "Off" else int(megabytes) * _MEGABYTE
+    states.configure(max_bytes, torch.device("cpu") if place == "RAM" else None)
+
+
+def gallery_picture(entry: object) -> Image.Image:
+    """The picture of one gallery entry as it arrives from the page.
+
+    Raises:
+        FabricError: not a picture that the WebUI itself has shown; the entry is the client's word.
+    """
+    try:
+        image = image_from_url_text(entry)
+    # The host raises AssertionError outside its folders, and nearly anything on other nonsense.
+    except Exception as error:
+        raise FabricError("This picture cannot be read. Generate it again.") from error
+    if not isinstance(image, Image.Image):
+        raise FabricError("There is no picture here to rate.")
+    return image
+
+
+class WebuiHost:
+    """session.Host for one processing object."""
+
+    def __init__(self, p: Any) -> None:  # noqa: ANN401 (the host's processing object)
+        self._p = p
+
+    def unet(self) -> nn.Module:
+        if sd_unet.current_unet is not None:
+            raise UnsupportedModelError(
+                "a replaced U-Net (TensorRT and the like) cannot take feedback. "
+                "Set 'SD Unet' to 'None' in the settings, or switch FABRIC off."
+            )
+        model = getattr(self._p.sd_model, "model", None)
+        unet = getattr(model, "diffusion_model", None)
+        if not isinstance(unet, nn.Module):
+            raise UnsupportedModelError(
+                "this kind of checkpoint cannot take feedback. Switch FABRIC off."
+            )
+        return unet
+
+    def model_key(self) -> Hashable:
+        info = getattr(self._p.sd_model, "sd_checkpoint_info", None)
+        checkpoint = getattr(info, "filename", None)
+        return (checkpoint, sd_vae.loaded_vae_file, str(devices.dtype_vae))
+
+    def state_key(self) -> Hashable:
+        opts = shared.opts
+        networks = getattr(sys.modules.get(_LORA_MODULE), "loaded_networks", [])
+        return (
+            self.model_key(),
+            str(getattr(devices, "dtype_unet", None)),
+            tuple((net.name, net.unet_multiplier, net.dyn_dim) for net in networks),
+            tuple(getattr(net, "name", None) for net in shared.loaded_hypernetworks),
+            getattr(self._p.sd_model, "applied_token_merged_ratio", 0),
+            tuple(getattr(opts, name, None) for name in _STATE_OPTIONS),
+        )
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        model = self._p.sd_model
+        model.first_stage_model.to(devices.dtype_vae)
+        pixels = pixels.to(device=devices.device, dtype=devices.dtype_vae) * 2 - 1
+        # SDXL's encoder only returns a sample, drawn from torch's global stream: give it a fixed
+        # seed and put the stream back, so that references are repeatable and seeds unaffected.
+        state = torch.get_rng_state()
+        try:
+            torch.default_generator.manual_seed(_ENCODER_SEED)
+            posterior = model.encode_first_stage(pixels)
+            if not isinstance(posterior, torch.Tensor):
+                posterior = posterior.mode()
+            latents = model.get_first_stage_encoding(posterior)
+        finally:
+            torch.set_rng_state(state)
+        if not torch.isfinite(latents).all():
+            raise FabricError(
+                "the VAE could not encode a rated picture in half precision. "
+                "Start the WebUI with --no-half-vae.",
+                500,
+            )
+        return latents
+
+    def null_conditioning(self, size_latent: tuple[int, int]) -> Conditioning:
+        height_px, width_px = (side * LATENT_SCALE_PX for side in size_latent)
+        prompts = prompt_parser.SdConditioning(
+            [""], is_negative_prompt=True, width=width_px, height=height_px
+        )
+        conditioning = self._p.sd_model.get_learned_conditioning(prompts)
+        concat = self._null_concat(height_px, width_px)
+        if not isinstance(conditioning, dict):
+            return Conditioning(conditioning, concat=concat)
+        extra = {"y": conditioning["vector"]} if "vector" in conditioning else {}
+        return Conditioning(conditioning["crossattn"], extra, concat)
+
+    def _null_concat(self, height_px: int, width_px: int) -> torch.Tensor | None:
+        """What a model that takes a picture besides the latents gets for "no picture".
+
+        Inpainting models: the mask covers everything and the picture below is grey, as the host's
+        own txt2img (`modules/processing.py txt2img_image_conditioning`). Depth and edit models:
+        zeros.
+        """
+        latent_channels = getattr(self._p.sd_model, "latent_channels", None) or 4
+        channels = self.unet().in_channels - latent_channels
+        size = (height_px // LATENT_SCALE_PX, width_px // LATENT_SCALE_PX)
+        if channels == 0:
+            return None
+        if channels == latent_channels + 1:
+            grey = self.encode(torch.full((1, 3, height_px, width_px), 0.5))
+            return torch.cat([grey.new_ones(1, 1, *size), grey], dim=1)
+        return torch.zeros(1, channels, *size)
+
+    def split_context(self, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return hypernetwork.apply_hypernetworks(shared.loaded_hypernetworks, context)
+
+    def upcast_attention(self) -> bool:
+        return bool(getattr(shared.opts, "upcast_attn", False))
+
+    def warn(self, message: str) -> None:
+        logger.warning(message)
+        self._p.comment(message)
+
+    def owns(self, params: Any) -> bool:  # noqa: ANN401 (the host's CFGDenoiserParams)
+        """Whether a denoiser callback comes from our own processing object.
+
+        Before 1.8.0 the callback does not say whose it is; feedback is only installed while our
+        own object samples, so it is ours.
+        """
+        denoiser = getattr(params, "denoiser", None)
+        return denoiser is None or denoiser.p is self._p
+
+    def denoise_step(self, params: Any) -> DenoiseStep:  # noqa: ANN401 (as above)
+        """Reads a denoiser callback.
+
+        Steps are counted by the denoiser itself: `params.sampling_step` is the last finished one
+        and lags behind by a step, and it does not know second-order samplers' extra calls.
+        """
+        denoiser = self._p.sampler.model_wrap_cfg
+        total = max(denoiser.total_steps or params.total_sampling_steps, 1)
+        return DenoiseStep(
+            alpha=self._alpha(denoiser, float(params.sigma[0])),
+            progress=min(denoiser.step / total, 1.0),
+            num_cond=params.text_cond.shape[0],
+            num_rows=params.x.shape[0],
+            size_latent=tuple(params.x.shape[2:]),
+            is_hires=bool(getattr(self._p, "is_hr_pass", False)),
+        )
+
+    def _alpha(self, denoiser: nn.Module, sigma: float) -> float:
+        """The cumulative product of alphas at a denoiser's noise level.
+
+        k-diffusion samplers give a sigma; timestep samplers (DDIM, PLMS, UniPC) give the timestep
+        in its place, UniPC a fractional one.
+        """
+        if not isinstance(denoiser, sd_samplers_timesteps.CFGDenoiserTimesteps):
+            return 1 / (sigma**2 + 1)
+        alphas = self._p.sd_model.alphas_cumprod
+        low = min(max(int(sigma), 0), len(alphas) - 1)
+        high = min(low + 1, len(alphas) - 1)
+        return float(torch.lerp(alphas[low].double(), alphas[high].double(), sigma - int(sigma)))

@@ -1,0 +1,124 @@
+"""What a press on the page asks for, read from what the browser sent.
+
+Knows JSON and the names of lists; not gradio, not the store. Everything here is untrusted: it
+comes from the browser, hidden fields included.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from lib_fabric.errors import FabricError
+from lib_fabric.pictures import ID_PATTERN
+from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.ui_ratings import ListName
+
+MAX_NAME = 60
+STEPS = ("rate", "undo", "add", "move", "remove", "clear")
+_UNUSABLE = "FABRIC did not understand that press. Reload the page and try again."
+
+
+@dataclass(frozen=True)
+class Action:
+    """One press, as `fabric.js` sends it.
+
+    Attributes:
+        do: 'rate' and 'undo' act on the gallery picture at `index`, 'add' on the sent file
+            `data`, 'move' and 'remove' on the rated picture `picture_id`, 'clear' on `to`.
+        to: the list that is meant.
+        number: which of the page's presses this is; the answer carries it back.
+        switched_off: the user has unticked the accordion by hand.
+    """
+
+    do: str
+    to: ListName = "liked"
+    index: int = -1
+    picture_id: str = ""
+    name: str = ""
+    data: str = ""
+    number: int = 0
+    switched_off: bool = False
+
+
+@dataclass(frozen=True)
+class ShownPictures:
+    """The result gallery as the browser sent it: entries and how many grids come first."""
+
+    entries: tuple[object, ...] = ()
+    num_grids: int = 0
+
+    @classmethod
+    def from_client(cls, gallery: object, generation_info: object) -> ShownPictures:
+        """Reads the gallery's value and the JSON of `generation_info_<tab>`."""
+        entries = tuple(gallery) if isinstance(gallery, (list, tuple)) else ()
+        return cls(entries, _num_grids(generation_info))
+
+    def pick(self, index: int) -> object:
+        """The entry at `index`; -1 stands for the only one.
+
+        Raises:
+            FabricError: nothing there, nothing selected, or a grid.
+        """
+        if not self.entries:
+            raise FabricError("There is no picture to rate yet. Generate one first.")
+        if index == -1 and len(self.entries) == 1:
+            index = 0
+        if not 0 <= index < len(self.entries):
+            raise FabricError("Select a picture first.")
+        if index < self.num_grids:
+            raise FabricError("This is the grid. Select one of its pictures.")
+        return self.entries[index]
+
+
+def parse_action(text: object) -> Action:
+    """Reads the JSON that `fabric.js` sends.
+
+    Raises:
+        FabricError: not such JSON.
+    """
+    try:
+        values = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError) as error:
+        raise FabricError(_UNUSABLE) from error
+    if not isinstance(values, dict):
+        raise FabricError(_UNUSABLE)
+    action = Action(
+        do=_checked(values, "do", str, ""),
+        to=_checked(values, "to", str, "liked"),
+        index=_checked(values, "index", int, -1),
+        picture_id=_checked(values, "id", str, ""),
+        name=_checked(values, "name", str, ""),
+        data=_checked(values, "data", str, ""),
+        number=_checked(values, "number", int, 0),
+        switched_off=_checked(values, "switchedOff", bool, False),
+    )
+    named = action.picture_id == "" or ID_PATTERN.fullmatch(action.picture_id)
+    if action.do not in STEPS or action.to not in PICTURE_LISTS or not named:
+        raise FabricError(_UNUSABLE)
+    return action
+
+
+def readable_name(name: str) -> str:
+    """A file name as a message may show it: printable, last part only, never long."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    text = "".join(each for each in last if each.isprintable()).strip()
+    if len(text) > MAX_NAME:
+        text = text[: MAX_NAME - 1] + "…"
+    return text or "The picture"
+
+
+def _num_grids(generation_info: object) -> int:
+    try:
+        values = json.loads(generation_info) if isinstance(generation_info, str) else None
+    except (ValueError, RecursionError):
+        return 0
+    first = values.get("index_of_first_image") if isinstance(values, dict) else None
+    return first if type(first) is int and first >= 0 else 0
+
+
+def _checked(values: dict[str, object], name: str, kind: type, default: object) -> object:
+    value = values.get(name, default)
+    if type(value) is not kind:
+        raise FabricError(_UNUSABLE)
+    return value

@@ -1,0 +1,98 @@
+"""The WebUI's entry to FABRIC: one always-on script and its callbacks.
+
+Turns the host's events into calls of lib_fabric and knows nothing else.
+"""
+
+import contextlib
+from functools import partial
+
+# By module: the host registers every Script subclass that it finds in this namespace.
+from modules import script_callbacks, scripts
+from modules.ui_components import InputAccordion, ToolButton
+
+# At load time: the package is found on sys.path only while this file is being executed.
+from lib_fabric import host, sampling
+from lib_fabric.errors import FabricError
+from lib_fabric.latents import LatentCache
+from lib_fabric.request import parse_arguments
+from lib_fabric.session import FabricSession
+from lib_fabric.state_cache import StateCache
+from lib_fabric.store import PictureStore
+from lib_fabric.ui import FabricUi, Toolkit
+
+STORE = PictureStore(host.store_folder())
+LATENTS = LatentCache()
+STATES = StateCache()
+# The generations that are sampling now, innermost last; the host runs one request at a time.
+SAMPLING: list[tuple[host.WebuiHost, FabricSession]] = []
+
+
+class FabricScript(scripts.Script):
+    """FABRIC in one tab."""
+
+    def __init__(self):
+        self._page = None
+
+    def title(self):
+        return "FABRIC"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img):
+        tab = "img2img" if is_img2img else "txt2img"
+        page = FabricUi(tab, STORE, Toolkit(InputAccordion, ToolButton, host.gallery_picture))
+        components = page.build()
+        # With --api the host calls ui() again in throw-away pages; the first one is the real one.
+        if self._page is None:
+            self._page = page
+            self.infotext_fields = page.infotext_fields
+            self.paste_field_names = page.paste_field_names
+        return components
+
+    def after_component(self, component, **kwargs):
+        if self._page is not None:
+            self._page.after_component(component, kwargs.get("elem_id"))
+
+    def process(self, p, *args):
+        sampling.release_sampling(p)
+        try:
+            request = parse_arguments(args, STORE)
+        except FabricError as error:
+            sampling.refuse(p, error)
+            return
+        if not request.is_active:
+            return
+        adapter = host.WebuiHost(p)
+        host.configure_states(STATES)
+        session = FabricSession(request, adapter, LATENTS, STATES)
+        p.extra_generation_params.update(request.to_infotext())
+        sampling.wrap_sampling(p, partial(_sampling, adapter, session))
+
+
+@contextlib.contextmanager
+def _sampling(adapter, session):
+    SAMPLING.append((adapter, session))
+    try:
+        with session.installed():
+            yield
+    finally:
+        SAMPLING.pop()
+
+
+def on_cfg_denoiser(params):
+    """Arms feedback for the U-Net calls that follow."""
+    for adapter, session in SAMPLING[-1:]:
+        if adapter.owns(params):
+            session.begin_denoise(partial(adapter.denoise_step, params))
+
+
+def on_cfg_denoised(params):
+    """Disarms it after the last of them."""
+    for _, session in SAMPLING[-1:]:
+        session.end_denoise()
+
+
+script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
+script_callbacks.on_cfg_denoised(on_cfg_denoised)
+script_callbacks.on_ui_settings(host.add_options)

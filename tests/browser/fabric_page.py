@@ -1,0 +1,161 @@
+"""One tab of the WebUI's page as a person uses it. Knows Playwright and the host's element ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+# The real host on a slow CPU needs its time; nothing waits longer than it has to.
+GENERATION_MS = 180_000
+ANSWER_MS = 20_000
+
+
+class FabricPage:
+    """The FABRIC accordion, the thumbs and the result gallery of one tab."""
+
+    def __init__(self, page: Page, tab: str = "txt2img") -> None:
+        self.page = page
+        self.tab = tab
+        self.gallery = page.locator(f"#{tab}_gallery")
+        self.pictures = self.gallery.locator(".thumbnails > .thumbnail-small")
+        self.lists = self.own("lists")
+        self.note = self.own("note")
+        self.is_enabled = page.locator(f"#{tab}_fabric_accordion-checkbox input")
+        self.infotext = page.locator(f"#html_info_{tab}").first
+
+    def own(self, name: str) -> Locator:
+        """An element of the extension by its short name."""
+        # gradio gives an HTML block's id to its inner element, too.
+        return self.page.locator(f"#{self.tab}_fabric_{name}").first
+
+    def open(self, url: str) -> None:
+        """Loads the page and waits until the extension has set itself up."""
+        self.page.goto(url)
+        # Set by the script's own onUiLoaded, which comes after the host's.
+        thumb = self.page.locator(f"#{self.tab}_fabric_like[aria-pressed]")
+        thumb.wait_for(state="attached", timeout=GENERATION_MS)
+
+    def show_tab(self) -> None:
+        """Switches to this tab."""
+        self.page.locator("#tabs > .tab-nav > button", has_text=self.tab).first.click()
+
+    def open_accordion(self) -> None:
+        """Opens the accordion, which ticks its box."""
+        if not self.lists.is_visible():
+            self._title().click()
+        expect(self.lists).to_be_visible()
+
+    def switch_off(self) -> None:
+        """Unticks the accordion; in WebUI 1.6, which has no box there, closes it."""
+        box = self.page.locator(f"#{self.tab}_fabric_accordion-visible-checkbox")
+        (box if box.count() else self._title()).click()
+        expect(self.is_enabled).not_to_be_checked()
+
+    def generate(self, count: int = 4) -> None:
+        """Makes `count` small pictures; more than one come after a grid."""
+        for name, value in {"width": 64, "height": 64, "steps": 2, "batch_size": count}.items():
+            self._set_number(f"{self.tab}_{name}", value)
+        self._close_toasts()
+        before = self._addresses()
+        self.page.locator(f"#{self.tab}_generate").click()
+        self.page.wait_for_function(
+            """([id, count, before]) => {
+                const items = document.querySelectorAll(`#${id} .grid-container .thumbnail-lg img`);
+                const small = document.querySelectorAll(`#${id} .thumbnail-small img`);
+                const now = Array.from(small.length ? small : items, each => each.src);
+                return now.length === count && now.every(each => !before.includes(each));
+            }""",
+            arg=[f"{self.tab}_gallery", count + 1 if count > 1 else 1, before],
+            timeout=GENERATION_MS,
+        )
+
+    def select(self, index: int) -> None:
+        """Selects a picture in the preview; index 0 is the grid, if there is one."""
+        self.pictures.nth(index).click()
+        expect(self.pictures.nth(index)).to_contain_class("selected")
+
+    def close_preview(self) -> None:
+        """Leaves the preview, so that nothing is selected."""
+        self.gallery.get_by_label("Clear").click()
+        expect(self.gallery.locator(".preview")).to_have_count(0)
+
+    def press(self, thumb: str) -> None:
+        """Presses 'like' or 'dislike'."""
+        self.own(thumb).click()
+
+    def rate(self, index: int, thumb: str) -> None:
+        """Selects a picture, presses a thumb and waits for the mark to change."""
+        before = self.marks()[index]
+        self.select(index)
+        self.press(thumb)
+        is_undo = before == f"{thumb}d"
+        self.expect_mark(index, "" if is_undo else f"{thumb}d")
+
+    def tiles(self, name: str) -> Locator:
+        """The pictures in the list 'liked' or 'disliked'."""
+        return self.lists.locator(f"[data-to={name}] .fabric-picture")
+
+    def press_on_tile(self, name: str, index: int, do: str) -> None:
+        """Presses a button that appears when the pointer is on a picture in a list."""
+        tile = self.tiles(name).nth(index)
+        tile.hover()
+        tile.locator(f"[data-do={do}]").click()
+
+    def clear(self, name: str) -> None:
+        """Presses a list's Clear."""
+        self.lists.locator(f"[data-do=clear][data-to={name}]").click()
+
+    def choose_files(self, name: str, files: Sequence[Path]) -> None:
+        """Chooses files in the dialog that a list's drop zone opens."""
+        with self.page.expect_file_chooser() as chooser:
+            self.drop_zone(name).click()
+        chooser.value.set_files([str(each) for each in files])
+
+    def drop_zone(self, name: str) -> Locator:
+        """The drop zone of a list."""
+        return self.lists.locator(f"[data-do=choose][data-to={name}]")
+
+    def marks(self) -> list[str]:
+        """The mark of every picture in the gallery: 'liked', 'disliked' or ''."""
+        marks = "items => items.map(each => each.dataset.fabricMark || '')"
+        return self.pictures.evaluate_all(marks)
+
+    def expect_mark(self, index: int, mark: str) -> None:
+        """Waits until a picture in the gallery is marked so ('' for not at all)."""
+        if mark:
+            expect(self.pictures.nth(index)).to_have_attribute(
+                "data-fabric-mark", mark, timeout=ANSWER_MS
+            )
+        else:
+            unmarked = self.gallery.locator(
+                f".thumbnails > .thumbnail-small:nth-child({index + 1}):not([data-fabric-mark])"
+            )
+            expect(unmarked).to_have_count(1, timeout=ANSWER_MS)
+
+    def expect_lists(self, liked: int, disliked: int) -> None:
+        """Waits until the lists hold that many pictures and the title says so."""
+        expect(self.tiles("liked")).to_have_count(liked, timeout=ANSWER_MS)
+        expect(self.tiles("disliked")).to_have_count(disliked, timeout=ANSWER_MS)
+        badges = ([f"{liked} 👍"] if liked else []) + ([f"{disliked} 👎"] if disliked else [])
+        expect(self.own("counts").locator(".fabric-count")).to_have_text(badges)
+
+    def expect_note(self, text: str) -> None:
+        """Waits for the message line."""
+        expect(self.note).to_contain_text(text, timeout=ANSWER_MS)
+
+    def _title(self) -> Locator:
+        return self.page.locator(f"#{self.tab}_fabric_accordion > .label-wrap")
+
+    def _addresses(self) -> list[str]:
+        return self.gallery.locator("img").evaluate_all("all => all.map(each => each.src)")
+
+    def _set_number(self, elem_id: str, value: int) -> None:
+        box = self.page.locator(f"#{elem_id} input[type=number]")
+        box.fill(str(value))
+        box.blur()
+
+    def _close_toasts(self) -> None:
+        for button in self.page.locator(".toast-close").all():
+            button.click()

@@ -1,0 +1,124 @@
+"""The two lists in the accordion: moving, removing, clearing, and own pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+DROP = """(zone, [name, type, text]) => {
+    const files = new DataTransfer();
+    const bytes = Uint8Array.from(atob(text), each => each.charCodeAt(0));
+    files.items.add(new File([bytes], name, {type: type}));
+    for (const kind of ['dragenter', 'dragover', 'drop']) {
+        const init = {dataTransfer: files, bubbles: true, cancelable: true};
+        zone.dispatchEvent(new DragEvent(kind, init));
+    }
+}"""
+PNG_8X8 = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEElEQVR42mP4z8CAFTEMLQkAKP8/wShmFCkAAAAA"
+    "SUVORK5CYII="
+)
+
+
+@pytest.fixture
+def opened(standin_page):
+    """A page with the accordion open."""
+    standin_page.open_accordion()
+    return standin_page
+
+
+def test_chosen_files_are_added(opened, picture_files):
+    opened.choose_files("liked", picture_files[:2])
+    opened.expect_lists(2, 0)
+    opened.choose_files("disliked", picture_files[2:])
+    opened.expect_lists(2, 1)
+    expect(opened.tiles("liked").first.locator("img")).to_be_visible()
+
+
+def test_a_dropped_file_is_added(opened):
+    opened.drop_zone("disliked").evaluate(DROP, ["cat.png", "image/png", PNG_8X8])
+    opened.expect_lists(0, 1)
+
+
+def test_a_file_that_is_no_picture_is_named(opened):
+    opened.drop_zone("liked").evaluate(DROP, ["notes.txt", "text/plain", "aGVsbG8="])
+    opened.expect_note("notes.txt is not a PNG, JPEG or WebP picture.")
+    opened.expect_lists(0, 0)
+
+
+def test_the_same_file_twice_is_one_picture(opened, picture_files):
+    opened.choose_files("liked", [picture_files[0]])
+    opened.expect_lists(1, 0)
+    opened.choose_files("liked", [picture_files[0]])
+    opened.expect_note("red.png is liked already.")
+    opened.expect_lists(1, 0)
+
+
+def test_a_large_file_is_made_smaller_before_it_is_sent(opened, tmp_path):
+    sent = []
+    opened.page.on("request", lambda request: sent.append(len(request.post_data_buffer or b"")))
+    opened.page.on(
+        "websocket",
+        lambda socket: socket.on("framesent", lambda frame: sent.append(len(frame))),
+    )
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 2400, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png")
+    assert (tmp_path / "large.png").stat().st_size > 6 * 2**20
+    opened.choose_files("liked", [tmp_path / "large.png"])
+    opened.expect_lists(1, 0)
+    assert 2**16 < max(sent) < 8 * 2**20
+
+
+def test_remove_move_and_clear(opened, picture_files):
+    opened.choose_files("liked", picture_files)
+    opened.expect_lists(3, 0)
+    opened.press_on_tile("liked", 0, "move")
+    opened.expect_lists(2, 1)
+    opened.press_on_tile("liked", 1, "remove")
+    opened.expect_lists(1, 1)
+    opened.clear("liked")
+    opened.expect_lists(0, 1)
+    expect(opened.lists.locator("[data-do=clear][data-to=liked]")).to_have_count(0)
+    opened.clear("disliked")
+    opened.expect_lists(0, 0)
+    expect(opened.lists).to_contain_text("Nothing rated yet.")
+
+
+def test_removing_takes_the_mark_away(opened):
+    opened.generate(4)
+    opened.rate(1, "like")
+    opened.rate(2, "like")
+    opened.press_on_tile("liked", 0, "remove")
+    opened.expect_mark(2, "")
+    opened.press_on_tile("liked", 0, "move")
+    opened.expect_mark(1, "disliked")
+    opened.clear("disliked")
+    opened.expect_mark(1, "")
+
+
+def test_a_picture_is_dragged_from_the_gallery(opened):
+    opened.generate(4)
+    opened.select(3)
+    opened.gallery.locator(".preview > img").drag_to(opened.drop_zone("disliked"))
+    opened.expect_lists(0, 1)
+    opened.expect_mark(3, "disliked")
+
+
+def test_a_picture_is_dragged_to_the_other_list(opened, picture_files):
+    opened.choose_files("liked", picture_files[:1])
+    opened.expect_lists(1, 0)
+    opened.tiles("liked").first.locator("img").drag_to(opened.drop_zone("disliked"))
+    opened.expect_lists(0, 1)
+
+
+def test_narrow_pages_stack_the_lists(new_page):
+    narrow = new_page(viewport={"width": 400, "height": 1600})
+    narrow.open_accordion()
+    first, second = (narrow.drop_zone(name).bounding_box() for name in ("liked", "disliked"))
+    assert second["y"] > first["y"] + first["height"]
+    assert first["x"] + first["width"] <= 400
