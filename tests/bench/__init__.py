@@ -1,0 +1,1 @@
+"""Benchmarks: what feedback costs, against what the arithmetic says it must."""

@@ -1,0 +1,1 @@
+"""Plays rounds of feedback for one stated preference against a WebUI's API."""

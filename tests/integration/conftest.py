@@ -1,0 +1,38 @@
+"""A WebUI for the integration tests: the stand-in, or a real one by address.
+
+    FABRIC_WEBUI_URL=http://127.0.0.1:7860 pytest tests/integration
+
+runs the same tests against a running WebUI that has the extension and the tiny model (see
+tests/tiny_model/README.md); what only the stand-in can do is skipped there.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from tests.demo.client import WebuiClient, to_base64
+from tests.tiny_model.shapes import Scene, draw
+
+REAL_URL = os.environ.get("FABRIC_WEBUI_URL")
+
+
+@pytest.fixture(scope="session")
+def webui(request):
+    """The API of the WebUI under test."""
+    return WebuiClient(REAL_URL or request.getfixturevalue("standin").url)
+
+
+@pytest.fixture(scope="session")
+def rated():
+    """Liked and disliked pictures in base64, not of the generated size."""
+    rng = np.random.default_rng(5)
+    scenes = [
+        Scene("circle", "red", "blue"),
+        Scene("square", "red", "white"),
+        Scene("circle", "green", "black"),
+    ]
+    pictures = [to_base64(draw(scene, 80, 96, rng)) for scene in scenes]
+    return {"liked": pictures[:2], "disliked": pictures[2:]}
