@@ -9,18 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lib_fabric.errors import FabricError
-from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64
-from lib_fabric.settings import (
-    INFOTEXT_PREFIX,
-    FabricSettings,
-    SettingField,
-    format_number,
-    shorten,
+from lib_fabric.picture_lists import (
+    WEIGHT,
+    NamedPicture,
+    format_picture_list,
+    parse_picture_list,
 )
+from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64
+from lib_fabric.settings import INFOTEXT_PREFIX, FabricSettings, shorten
 from lib_fabric.store import PictureStore
 
 MAX_PICTURES = 64
-WEIGHT = SettingField("weight", "Weight", "How much this picture counts.", 1.0, 0.0, 2.0)
 PICTURE_LISTS = ("liked", "disliked")
 _ENTRY_FIELDS = ("image", "weight")
 
@@ -53,7 +52,8 @@ class FabricRequest:
         for name in PICTURE_LISTS:
             references = getattr(self, name)
             if references:
-                entries[f"{INFOTEXT_PREFIX} {name}"] = " ".join(map(_infotext_name, references))
+                named = (NamedPicture(each.picture.short_id, each.weight) for each in references)
+                entries[f"{INFOTEXT_PREFIX} {name}"] = format_picture_list(named)
         return entries
 
 
@@ -105,6 +105,10 @@ def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: s
 def _parse_pictures(value: object, name: str, store: PictureStore) -> tuple[Reference, ...]:
     if value is None:
         return ()
+    if isinstance(value, str):
+        # As the page and infotext write it: ids only.
+        listed = parse_picture_list(value, name)
+        value = [{"image": each.picture_id, "weight": each.weight} for each in listed]
     if not isinstance(value, (list, tuple)):
         raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
     if len(value) > MAX_PICTURES:
@@ -139,7 +143,3 @@ def _parse_picture(value: object, name: str, store: PictureStore) -> Picture:
             raise FabricError(f"{name}: {error}") from error
     return store.add(decode_base64(value, name))
 
-
-def _infotext_name(reference: Reference) -> str:
-    short = reference.picture.short_id
-    return short if reference.weight == 1 else f"{short}*{format_number(reference.weight)}"

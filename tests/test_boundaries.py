@@ -29,6 +29,7 @@ LAYERS = {
     "schedule": set(),
     "request": set(),
     "store": {"PIL"},
+    "picture_lists": set(),
     "pictures": {"numpy", "PIL"},
     "settings": set(),
     "errors": set(),

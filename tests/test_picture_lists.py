@@ -1,0 +1,64 @@
+"""Lists of pictures as one line of text."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib_fabric.errors import FabricError
+from lib_fabric.picture_lists import NamedPicture, format_picture_list, parse_picture_list
+
+SHORT, WHOLE = "0123456789abcdef", "ab" * 32
+IDS = st.text("0123456789abcdef", min_size=16, max_size=16) | st.text(
+    "0123456789abcdef", min_size=64, max_size=64
+)
+
+
+def _refusal(text):
+    with pytest.raises(FabricError) as refused:
+        parse_picture_list(text, "liked")
+    return str(refused.value)
+
+
+def test_ids_and_weights():
+    pictures = (NamedPicture(SHORT), NamedPicture(WHOLE, 0.25))
+    assert format_picture_list(pictures) == f"{SHORT} {WHOLE}*0.25"
+    assert parse_picture_list(f"  {SHORT}\n{WHOLE}*0.25 ", "liked") == pictures
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t"])
+def test_an_empty_text_is_an_empty_list(text):
+    assert parse_picture_list(text, "liked") == ()
+
+
+@given(st.lists(st.builds(NamedPicture, IDS, st.floats(0, 2)), max_size=10))
+def test_a_list_reads_back_exactly(pictures):
+    assert parse_picture_list(format_picture_list(pictures), "liked") == tuple(pictures)
+
+
+@pytest.mark.parametrize("text", ["abc", "../../etc/passwd", SHORT.upper(), f"{SHORT},{SHORT}", "*2"])
+def test_what_is_not_an_id_is_refused(text):
+    assert _refusal(text) == f"'liked' must be a list of pictures, not {text!r}."
+
+
+@pytest.mark.parametrize("weight", ["", "x", "-0.1", "2.01", "nan", "inf", "1e400", "1*1"])
+def test_a_wrong_weight_is_refused(weight):
+    expected = f"the weight of picture {SHORT} must be 0 to 2, not {weight!r}."
+    assert _refusal(f"{SHORT}*{weight}") == f"'liked': {expected}"
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_in_one_short_sentence(text):
+    try:
+        pictures = parse_picture_list(text, "liked")
+    except FabricError as error:
+        assert len(str(error)) < 200
+    else:
+        assert all(0 <= each.weight <= 2 and math.isfinite(each.weight) for each in pictures)
+
+
+def test_a_huge_text_is_refused_in_a_short_sentence():
+    assert len(_refusal("0" * 10_000_000)) < 200
