@@ -1,6 +1,7 @@
-"""Rated pictures on disk, named by their content.
+"""Rated pictures on disk, named by their content, and how much room they may take.
 
-Knows files and Pillow. A picture's name is always its SHA-256, never text of a user.
+Knows files and Pillow. A picture's name is always its SHA-256, never text of a user. Beside it may
+lie a note (JSON, by its writer's rules) that is dropped with the picture.
 """
 
 from __future__ import annotations
@@ -8,25 +9,38 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import tempfile
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 
 from PIL import Image
 
 from lib_fabric.errors import FabricError
+from lib_fabric.files import write_atomically
 from lib_fabric.pictures import ID_PATTERN, SHORT_ID_DIGITS, Picture, decode_bytes, from_image
 from lib_fabric.settings import shorten
+from lib_fabric.store_usage import NOTE_SUFFIX, PICTURE_SUFFIX, SPARE_SECONDS, StoreUsage
 
 
 class PictureStore:
     """Content-addressed PNG files below `folder`; safe for several threads and processes.
 
     A file appears by one atomic rename, so that a reader never sees half of it. The same picture
-    added twice is one file.
+    added twice is one file. A file's modification time is when the picture was last added or
+    loaded, which decides what `enforce_limit` deletes first.
+
+    Attributes:
+        after_add: called after every new file, whoever added it; must not raise.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._usage = StoreUsage(folder)
+        self.after_add: Callable[[], None] = _do_nothing
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the folder is there: else nothing can be said about single pictures."""
+        return self._folder.is_dir()
 
     def add(self, picture: Picture | Image.Image) -> Picture:
         """Keeps a picture and returns it with its id.
@@ -36,58 +50,107 @@ class PictureStore:
         """
         if not isinstance(picture, Picture):
             picture = from_image(picture)
-        if not self._is_intact(picture.id):
-            path = self._path(picture.id)
-            buffer = io.BytesIO()
-            picture.image.save(buffer, "PNG")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _write_atomically(path, buffer.getvalue())
-            except OSError as error:
-                raise FabricError(
-                    f"the picture could not be saved: {error.strerror or error}.", 500
-                ) from error
+        path = self._path(picture.id)
+        if self._is_intact(picture.id):
+            _touch(path)
+            return picture
+        buffer = io.BytesIO()
+        picture.image.save(buffer, "PNG")
+        self._write(path, buffer.getvalue(), "picture")
+        self.after_add()
         return picture
 
     def load(self, picture_id: str) -> Picture:
-        """Returns a kept picture by its id or short id.
+        """Returns a kept picture by its id or short id, and notes that it was used.
 
         Raises:
             FabricError: not a picture id, not in the store, or its file was changed.
         """
-        missing = FabricError(
-            f"picture {shorten(picture_id[:SHORT_ID_DIGITS])} is no longer in the store. "
-            "Rate it again."
-        )
-        path = self._find(picture_id)
-        if path is None:
-            raise missing
-        try:
-            picture = decode_bytes(path.read_bytes())
-        except (OSError, FabricError) as error:
-            raise missing from error
-        if picture.id != path.stem:
-            raise missing
+        picture = self._read(picture_id)
+        _touch(self._path(picture.id))
         return picture
 
     def __contains__(self, picture_id: object) -> bool:
         return isinstance(picture_id, str) and self._find(picture_id) is not None
 
     def thumbnail(self, picture_id: str, size_px: int = 192) -> bytes:
-        """A JPEG whose longer side is at most `size_px`.
+        """A JPEG whose longer side is at most `size_px`. Looking is not using: see `load`.
 
         Raises:
             FabricError: as `load`.
         """
-        image = self.load(picture_id).image.copy()
+        image = self._read(picture_id).image.copy()
         image.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=85)
         return buffer.getvalue()
 
+    def write_note(self, picture_id: str, note: bytes) -> None:
+        """Keeps `note` beside a picture, in place of an older one; an empty one removes it.
+
+        Raises:
+            FabricError: not in the store, or the folder cannot be written.
+        """
+        path = self._find(picture_id)
+        if path is None:
+            raise missing_picture(picture_id)
+        note_path = path.with_suffix(NOTE_SUFFIX)
+        if note:
+            self._write(note_path, note, "rating")
+            return
+        try:
+            note_path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unsaved("rating", error) from error
+
+    def notes(self) -> Iterator[tuple[str, bytes]]:
+        """Every picture's id with its note; unreadable notes are left out."""
+        for path in sorted(self._folder.glob(f"??/*{NOTE_SUFFIX}")):
+            if path.stem in self:
+                with contextlib.suppress(OSError):
+                    yield path.stem, path.read_bytes()
+
+    def is_over(self, max_bytes: int) -> bool:
+        """Whether the store may hold more than `max_bytes`; cheap, meant for every rating."""
+        return self._usage.num_bytes() > max_bytes
+
+    def enforce_limit(
+        self, max_bytes: int, keep: Set[str], spare_seconds: float = SPARE_SECONDS
+    ) -> list[str]:
+        """Deletes pictures, the longest unused first, until at most `max_bytes` are left.
+
+        Args:
+            keep: ids that are never deleted, even where they alone are more than `max_bytes`.
+            spare_seconds: so recently used pictures stay too: one that was just added may be on
+                its way into an active set.
+
+        Returns:
+            The ids of the deleted pictures.
+        """
+        return self._usage.shrink(max_bytes, keep, spare_seconds)
+
+    def _write(self, path: Path, data: bytes, what: str) -> None:
+        try:
+            write_atomically(path, data)
+        except OSError as error:
+            raise _unsaved(what, error) from error
+        self._usage.grow(len(data))
+
+    def _read(self, picture_id: str) -> Picture:
+        path = self._find(picture_id)
+        if path is None:
+            raise missing_picture(picture_id)
+        try:
+            picture = decode_bytes(path.read_bytes())
+        except (OSError, FabricError) as error:
+            raise missing_picture(picture_id) from error
+        if picture.id != path.stem:
+            raise missing_picture(picture_id)
+        return picture
+
     def _is_intact(self, picture_id: str) -> bool:
         try:
-            self.load(picture_id)
+            self._read(picture_id)
         except FabricError:
             return False
         return True
@@ -98,22 +161,28 @@ class PictureStore:
         path = self._path(picture_id)
         if len(picture_id) > SHORT_ID_DIGITS:
             return path if path.is_file() else None
-        matches = list(path.parent.glob(f"{picture_id}*.png"))
+        matches = list(path.parent.glob(f"{picture_id}*{PICTURE_SUFFIX}"))
         return matches[0] if len(matches) == 1 else None
 
     def _path(self, picture_id: str) -> Path:
-        return self._folder / picture_id[:2] / f"{picture_id}.png"
+        return self._folder / picture_id[:2] / f"{picture_id}{PICTURE_SUFFIX}"
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+def missing_picture(picture_id: str) -> FabricError:
+    """What is said of a picture that the store does not hold, or no longer as it was."""
+    name = shorten(picture_id[:SHORT_ID_DIGITS])
+    return FabricError(f"picture {name} is no longer in the store. Rate it again.")
+
+
+def _unsaved(what: str, error: OSError) -> FabricError:
+    return FabricError(f"the {what} could not be saved: {error.strerror or error}.", 500)
+
+
+def _touch(path: Path) -> None:
+    # A store that cannot be written is still good for reading.
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def _do_nothing() -> None:
+    pass

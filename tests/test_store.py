@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib_fabric import files as files_module
 from lib_fabric import store as store_module
 from lib_fabric.errors import FabricError
 from lib_fabric.pictures import from_image
@@ -64,7 +65,7 @@ def test_the_same_picture_is_one_file_named_by_its_content(store):
 
 def test_an_intact_file_is_not_written_again(store, monkeypatch):
     store.add(_image())
-    monkeypatch.setattr(store_module, "_write_atomically", _fail_with(AssertionError("written")))
+    monkeypatch.setattr(store_module, "write_atomically", _fail_with(AssertionError("written")))
     store.add(_image())
 
 
@@ -213,7 +214,7 @@ def _fail_with(error):
 def test_a_failed_write_leaves_nothing_behind(store, monkeypatch, failing):
     error = OSError(28, "No space left on device")
     if failing == "fsync":
-        monkeypatch.setattr(store_module.os, "fsync", _fail_with(error))
+        monkeypatch.setattr(files_module.os, "fsync", _fail_with(error))
     elif failing == "replace":
         monkeypatch.setattr(Path, "replace", _fail_with(error))
     else:
@@ -233,7 +234,7 @@ def test_a_failed_write_leaves_nothing_behind(store, monkeypatch, failing):
 
             return Failing()
 
-        monkeypatch.setattr(store_module.os, "fdopen", fdopen)
+        monkeypatch.setattr(files_module.os, "fdopen", fdopen)
     sentence = _refusal(store.add, _image(), status_code=500)
     assert sentence == "the picture could not be saved: No space left on device."
     monkeypatch.undo()
@@ -242,7 +243,7 @@ def test_a_failed_write_leaves_nothing_behind(store, monkeypatch, failing):
 
 
 def test_an_interrupt_while_writing_leaves_nothing_behind(store, monkeypatch):
-    monkeypatch.setattr(store_module.os, "fsync", _fail_with(KeyboardInterrupt()))
+    monkeypatch.setattr(files_module.os, "fsync", _fail_with(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         store.add(_image())
     assert _files(_folder(store)) == []

@@ -1,0 +1,238 @@
+"""The one SQLite file that holds history, active sets and presets; made, repaired and rebuilt here.
+
+Knows only the standard library. The database is an index: what must never be lost also lies in
+small files beside the pictures, from which `rebuild` functions fill a new one.
+
+One connection per call, so that no thread, process or 'Reload UI' keeps the file open. A rollback
+journal rather than a write-ahead log, since the latter needs shared memory, which network drives
+do not have; it is truncated, not deleted, which SQLite can make durable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from lib_fabric.database_schema import MIGRATIONS
+from lib_fabric.errors import FabricError
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+BUSY_SECONDS = 10.0
+_REPAIR_SECONDS = 60.0
+# How SQLite puts it; Python 3.10 does not hand over the numbers.
+_PLAIN_WORDS = {
+    "disk is full": "the disk is full.",
+    "readonly": "its folder is read-only.",
+    "read-only": "its folder is read-only.",
+    "unable to open": "its folder cannot be opened.",
+    "locked": "another program keeps it busy. Try again.",
+    "disk i/o": "the disk reports an error.",
+}
+_BROKEN_SCHEMA = ("no such table", "malformed")
+
+
+class Database:
+    """A SQLite file at `path`; safe for several threads and processes.
+
+    Nothing is opened or written before the first `read` or `write`, and a read where nothing was
+    ever stored writes nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rebuilds: list[Work[None]] = []
+        self._lock = threading.Lock()
+        self._is_checked = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies."""
+        return self._path.parent
+
+    def add_rebuild(self, rebuild: Work[None]) -> None:
+        """Registers a function that fills a new, empty database from what files tell.
+
+        To be called before the first use. It runs inside the transaction that makes the tables.
+        """
+        self._rebuilds.append(rebuild)
+
+    def read(self, work: Work[T]) -> T:
+        """Returns `work(connection)`, run in one transaction that sees one state of the file.
+
+        `work` may run twice: again after a repair.
+
+        Raises:
+            FabricError: 500, the file cannot be read; the sentence says why.
+        """
+        if not self._path.exists() and not self._path.parent.exists():
+            return self._run_empty(work)
+        return self._run(work, "BEGIN", "read")
+
+    def write(self, work: Work[T]) -> T:
+        """Returns `work(connection)`, run in one transaction that holds the write lock throughout.
+
+        All of it is kept, or nothing where `work` raises. `work` may run twice: again after a
+        repair.
+
+        Raises:
+            FabricError: 500, the file cannot be written; the sentence says why.
+        """
+        return self._run(work, "BEGIN IMMEDIATE", "saved")
+
+    def _run(self, work: Work[T], begin: str, what: str) -> T:
+        try:
+            try:
+                return self._attempt(work, begin)
+            except sqlite3.DatabaseError as error:
+                if not _is_corrupt(error):
+                    raise
+                _log.warning("FABRIC: the history's index is damaged (%s)", error)
+                self._repair()
+                return self._attempt(work, begin)
+        except (sqlite3.Error, OSError) as error:
+            raise _in_plain_words(error, what) from error
+
+    def _attempt(self, work: Work[T], begin: str) -> T:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connection() as connection:
+            self._prepare(connection)
+            with _transaction(connection, begin):
+                return work(connection)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
+            connection.execute("PRAGMA synchronous = FULL")
+            yield connection
+        finally:
+            connection.close()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Checks the file once per process; makes or updates the tables if need be."""
+        if not self._is_checked:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(f"malformed: {verdict}")
+            self._is_checked = True
+        if _version(connection) != len(MIGRATIONS):
+            with _transaction(connection, "BEGIN IMMEDIATE"):
+                self._migrate(connection)
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        # Read again: another process may have done it while we waited for the lock.
+        version = _version(connection)
+        if version > len(MIGRATIONS):
+            raise FabricError(
+                "the history was written by a newer version of FABRIC. Update FABRIC.", 500
+            )
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        if version == 0:
+            for rebuild in self._rebuilds:
+                rebuild(connection)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _run_empty(self, work: Work[T]) -> T:
+        """As `read` on a database without rows."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            for statements in MIGRATIONS:
+                for statement in statements:
+                    connection.execute(statement)
+            return work(connection)
+        finally:
+            connection.close()
+
+    def _repair(self) -> None:
+        """Moves a damaged file aside, unless another thread or process just did."""
+        with self._lock, _file_lock(self._path.with_name(f"{self._path.name}.repair")):
+            if self._is_sound():
+                return
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            # The journal first: SQLite would play it back into the new file.
+            for suffix in ("-journal", "-wal", "-shm", ""):
+                damaged = self._path.with_name(self._path.name + suffix)
+                if damaged.exists():
+                    damaged.replace(self._path.with_name(f"{damaged.name}.broken-{stamp}"))
+            _log.warning("FABRIC: moved it to *.broken-%s; a new one is made of the files", stamp)
+
+    def _is_sound(self) -> bool:
+        self._is_checked = False
+        try:
+            with self._connection() as connection:
+                self._prepare(connection)
+                for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall():
+                    connection.execute(f'SELECT * FROM "{name}" LIMIT 1')
+        except sqlite3.DatabaseError as error:
+            if not _is_corrupt(error):
+                raise
+            return False
+        return True
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    """Only one process at a time; a lock left by a crash is taken over after a minute."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            path.touch(exist_ok=False)
+            break
+        except FileExistsError:
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _REPAIR_SECONDS:
+                    path.unlink()
+            if time.monotonic() > deadline:
+                raise sqlite3.OperationalError("database is locked") from None
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
+    # Python maps SQLITE_CORRUPT and SQLITE_NOTADB to exactly this class, everything that may
+    # pass to subclasses of it.
+    text = str(error)
+    return type(error) is sqlite3.DatabaseError or text.startswith(_BROKEN_SCHEMA)
+
+
+def _in_plain_words(error: Exception, what: str) -> FabricError:
+    text = str(getattr(error, "strerror", None) or error)
+    reason = next((words for key, words in _PLAIN_WORDS.items() if key in text.lower()), f"{text}.")
+    return FabricError(f"the history could not be {what}: {reason}", 500)

@@ -1,0 +1,83 @@
+"""All that is kept between generations, below one folder, and the limit on its size.
+
+Knows the parts: pictures, database, history, active sets, presets.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from lib_fabric.active_sets import ActiveSets
+from lib_fabric.database import Database
+from lib_fabric.errors import FabricError
+from lib_fabric.history import History
+from lib_fabric.presets import Presets
+from lib_fabric.store import SPARE_SECONDS, PictureStore
+
+_log = logging.getLogger(__name__)
+
+
+class Library:
+    """What was rated, below `folder`.
+
+    Args:
+        folder: holds `pictures/`, `presets/` and `history.sqlite3`, made when first needed.
+        max_bytes: how much room the pictures may take, asked each time; None for no limit.
+        spare_seconds: how long a picture is safe after it was last used.
+
+    Attributes:
+        store: the pictures.
+        history: every rating.
+        active_sets: what each page uses.
+        presets: what was given a name.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: Callable[[], int | None] = lambda: None,
+        spare_seconds: float = SPARE_SECONDS,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._spare_seconds = spare_seconds
+        self._database = Database(folder / "history.sqlite3")
+        self.store = PictureStore(folder / "pictures")
+        self.history = History(self._database, self.store)
+        self.active_sets = ActiveSets(self._database)
+        self.presets = Presets(self._database, self.store)
+        # However a picture came: rated, dropped, imported or sent through the API.
+        self.store.after_add = self._tidy_quietly
+
+    def tidy(self) -> list[str]:
+        """Brings the pictures under the limit: the longest unused go, with their ratings.
+
+        What is in an active set or a preset stays, and what was used in the last minute.
+
+        Returns:
+            The ids of the deleted pictures.
+
+        Raises:
+            FabricError: 500, the disk fails.
+        """
+        max_bytes = self._max_bytes()
+        if max_bytes is None or not self.store.is_over(max_bytes):
+            return []
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            # All inside the write lock: nothing can become active or a preset meanwhile.
+            keep = ActiveSets.picture_ids(connection) | Presets.picture_ids(connection)
+            removed = self.store.enforce_limit(max_bytes, keep, self._spare_seconds)
+            History.drop(connection, removed)
+            return removed
+
+        return self._database.write(work)
+
+    def _tidy_quietly(self) -> None:
+        """As `tidy`; the picture that was just added is kept whatever goes wrong here."""
+        try:
+            self.tidy()
+        except (FabricError, OSError) as error:
+            _log.warning("FABRIC: the picture store could not be tidied: %s", error)
