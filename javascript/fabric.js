@@ -1,11 +1,13 @@
 // The browser's part of FABRIC: which picture is meant, what is sent when, marks in the gallery.
-// What is rated is known to the server alone; here is only the copy its last answer brought.
+// The accordion has a file of its own. What is rated lies in two hidden fields of the page; the
+// server answers every change of it.
 
 const fabricUi = (function() {
     const LISTS = ['liked', 'disliked'];
     const THUMBS = {liked: 'like', disliked: 'dislike'};
     const NOTE_MS = 8000;
     const ANSWER_MS = 120000;
+    const MAX_PAST = 50;
 
     const tabs = {};
 
@@ -13,6 +15,9 @@ const fabricUi = (function() {
         return {
             name: name,
             lists: {liked: [], disliked: []},
+            // Both lists as the hidden fields hold them, and as they were before each change.
+            texts: ['', ''],
+            past: [],
             limit: Infinity,
             // Which rated picture a gallery picture is: address to id. Addresses are unique to a
             // saved file, so the pictures of the next generation start unmarked.
@@ -41,7 +46,7 @@ const fabricUi = (function() {
 
     function request(tab, action) {
         tab.waiting.push(action);
-        showWaiting(tab);
+        fabricUi.showWaiting(tab);
         sendNext(tab);
     }
 
@@ -51,12 +56,19 @@ const fabricUi = (function() {
         tab.current = action;
         if (action.file) action.data = await fabricUi.readPicture(action.file);
         if (action.do === 'rate' && action.toggles && markOf(tab, action.address) === action.to) {
-            action.do = 'undo';
+            action.do = 'unrate';
         }
+        if (action.do === 'restore') Object.assign(action, tab.past[tab.past.length - 1]);
+        Object.assign(action, await fabricUi.pageKeys, fabricUi.historyView(tab));
         action.number = ++tab.number;
-        action.switchedOff = tab.switchedOff;
+        action.switched_off = tab.switchedOff;
         tab.watchdog = setTimeout(() => settle(tab, null), ANSWER_MS);
-        element(tab, action.do === 'rate' || action.do === 'undo' ? 'rate' : 'edit').click();
+        element(tab, isRating(action) ? 'rate' : 'edit').click();
+    }
+
+    /** Whether an action is about a picture in the result gallery. */
+    function isRating(action) {
+        return action.do === 'rate' || action.do === 'unrate';
     }
 
     /** What gradio sends in place of the hidden fields; may be asked twice after a lost connection. */
@@ -95,19 +107,51 @@ const fabricUi = (function() {
         clearTimeout(tab.watchdog);
         tab.current = null;
         if (!action) return;
-        if (answer) {
-            for (const list of LISTS) tab.lists[list] = answer[list];
-            tab.limit = answer.limit;
-            if (answer.rated && action.address) tab.ids.set(action.address, answer.rated);
-            if (action.do === 'add' && tab.lists[action.to].length >= tab.limit) {
-                tab.waiting = tab.waiting.filter(each => each.do !== 'add' || each.to !== action.to);
-            }
-        }
+        if (answer) takeAnswer(tab, action, answer);
         if (!window.gradio_config.enable_queue) showNote(tab, answer ? answer.note : '');
         if (!answer) showNote(tab, 'The WebUI did not answer. Try again.');
-        showWaiting(tab);
+        fabricUi.showWaiting(tab);
         refreshMarks(tab);
         sendNext(tab);
+    }
+
+    function takeAnswer(tab, action, answer) {
+        remember(tab, action, answer.texts);
+        for (const list of LISTS) tab.lists[list] = answer[list];
+        tab.limit = answer.limit;
+        if (answer.rated && action.address) tab.ids.set(action.address, answer.rated);
+        if (action.do === 'add' && tab.lists[action.to].length >= tab.limit) {
+            tab.waiting = tab.waiting.filter(each => each.do !== 'add' || each.to !== action.to);
+        }
+        if (action.do === 'import' && answer.failed) {
+            tab.waiting = tab.waiting.filter(each => each.do !== 'import');
+        }
+        if (answer.file) fabricUi.saveFile(answer.file);
+    }
+
+    /** Notes how the lists were before an action, for undo. */
+    function remember(tab, action, texts) {
+        const [liked, disliked] = tab.texts;
+        if (action.do === 'restore') {
+            tab.past.pop();
+        } else if (action.do !== 'open' && String(texts) !== String(tab.texts)) {
+            tab.past.push({liked, disliked, forget: action.do === 'rate' || action.do === 'add'});
+            tab.past.splice(0, tab.past.length - MAX_PAST);
+        }
+        tab.texts = texts;
+    }
+
+    /** Called by gradio when the hidden fields change: by an answer, or else by infotext. */
+    function listsChanged(name, texts) {
+        const tab = tabs[name];
+        if (!tab || tab.current || String(texts) === String(tab.texts)) return;
+        if (!tab.waiting.some(each => each.do === 'sync')) request(tab, {do: 'sync'});
+    }
+
+    /** Takes back the last change of what is rated. */
+    function undo(tab) {
+        const waiting = [tab.current, ...tab.waiting].filter(each => each && each.do === 'restore');
+        if (waiting.length < tab.past.length) request(tab, {do: 'restore'});
     }
 
     /** A line below the gallery's buttons, for what gradio's own messages cannot say. */
@@ -124,17 +168,6 @@ const fabricUi = (function() {
         note.textContent = text;
         clearTimeout(note.hideTimer);
         note.hideTimer = setTimeout(() => note.remove(), text ? NOTE_MS : 0);
-    }
-
-    function showWaiting(tab) {
-        const pending = [tab.current, ...tab.waiting].filter(each => each && each.do === 'add');
-        const panel = element(tab, 'lists');
-        for (const list of LISTS) {
-            const count = pending.filter(each => each.to === list).length;
-            const text = count > 1 ? `"Adding ${count} pictures…"` : '"Adding a picture…"';
-            panel.toggleAttribute(`data-fabric-adding-${list}`, count > 0);
-            panel.style.setProperty(`--fabric-adding-${list}`, text);
-        }
     }
 
     // ---- the result gallery ---------------------------------------------------------------------
@@ -184,6 +217,7 @@ const fabricUi = (function() {
             setMark(thumb, selected === list ? list : '');
             if (thumb) thumb.setAttribute('aria-pressed', String(selected === list));
         }
+        fabricUi.refreshAccordion(tab);
     }
 
     /** Keeps the marks right while gradio re-renders the gallery. */
@@ -200,48 +234,6 @@ const fabricUi = (function() {
         root.addEventListener('dragend', () => delete tab.dragged);
     }
 
-    // ---- the lists in the accordion -------------------------------------------------------------
-
-    function watchLists(tab) {
-        const panel = element(tab, 'lists');
-        panel.addEventListener('click', event => {
-            const button = event.target.closest('button[data-do]');
-            if (button) pressInLists(tab, button);
-        });
-        panel.addEventListener('dragstart', event => {
-            const tile = event.target.closest('[data-id]');
-            if (tile) tab.dragged = {do: 'move', id: tile.dataset.id};
-        });
-        panel.addEventListener('dragend', () => delete tab.dragged);
-        for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
-            panel.addEventListener(kind, event => dragOverLists(tab, event));
-        }
-        gradioApp().getElementById(`${tab.name}_fabric_accordion-visible-checkbox`)?.addEventListener(
-            'click', event => {
-                tab.switchedOff = !event.target.checked;
-            }
-        );
-    }
-
-    function pressInLists(tab, button) {
-        const {do: what, to} = button.dataset;
-        if (what === 'choose') {
-            chooseFiles(tab, to);
-        } else {
-            const tile = button.closest('[data-id]');
-            request(tab, {do: what, to: to, id: tile ? tile.dataset.id : ''});
-        }
-    }
-
-    function chooseFiles(tab, list) {
-        const input = document.createElement('input');
-        input.type = 'file';
-        input.multiple = true;
-        input.accept = 'image/*';
-        input.addEventListener('change', () => addFiles(tab, list, Array.from(input.files)));
-        input.click();
-    }
-
     function startDrag(tab, event) {
         const item = event.target.closest('.thumbnail-item, .preview');
         const address = addressOf(item?.querySelector(':scope > img'));
@@ -252,39 +244,15 @@ const fabricUi = (function() {
         if (index < 0) Object.assign(tab.dragged, selectedPicture(tab));
     }
 
-    function dragOverLists(tab, event) {
-        const isOurs = tab.dragged || Array.from(event.dataTransfer.types).includes('Files');
-        const column = event.target.closest('.fabric-column');
-        for (const each of element(tab, 'lists').querySelectorAll('.fabric-column')) {
-            const isTarget = isOurs && each === column && /enter|over/.test(event.type);
-            each.classList.toggle('fabric-target', isTarget);
-        }
-        if (!isOurs || !column || event.type === 'dragleave') return;
-        // Without this the browser shows the file instead, or the host takes it for img2img.
-        event.preventDefault();
-        event.stopPropagation();
-        if (event.type !== 'drop') return;
-        if (tab.dragged) {
-            request(tab, {...tab.dragged, to: column.dataset.to});
-        } else {
-            addFiles(tab, column.dataset.to, Array.from(event.dataTransfer.files));
-        }
-    }
-
-    // ---- own pictures ---------------------------------------------------------------------------
-
-    function addFiles(tab, list, files) {
-        for (const file of files) request(tab, {do: 'add', to: list, name: file.name, file: file});
-    }
-
     onUiLoaded(function() {
         for (const name of ['txt2img', 'img2img']) {
             const tab = newTab(name);
             if (!element(tab, 'lists')) continue;
             tabs[name] = tab;
-            watchLists(tab);
+            fabricUi.watchAccordion(tab);
             watchGallery(tab);
             refreshMarks(tab);
+            request(tab, {do: 'open', was_on: fabricUi.wasOn(tab)});
         }
         onAfterUiUpdate(function() {
             for (const tab of Object.values(tabs)) {
@@ -294,5 +262,12 @@ const fabricUi = (function() {
         });
     });
 
-    return {press, take, finish};
+    /** A text as the page's language has it, for texts that the host does not see being added. */
+    function translate(text) {
+        return window.localization?.[text] || text;
+    }
+
+    return {
+        press, take, finish, translate, listsChanged, request, undo, element, setMark,
+    };
 })();

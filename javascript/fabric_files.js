@@ -43,3 +43,34 @@ fabricUi.readPicture = (function() {
 
     return readPicture;
 })();
+
+/** Resolves to the file in base64, in parts that gradio's connection carries. */
+fabricUi.readParts = async function(file) {
+    const PART_BYTES = 3 * 1024 * 1024;
+    const parts = [];
+    for (let start = 0; start === 0 || start < file.size; start += PART_BYTES) {
+        parts.push(await fabricUi.base64(file.slice(start, start + PART_BYTES)));
+    }
+    return parts;
+};
+
+/** Resolves to the bytes of a file or part of one in base64. */
+fabricUi.base64 = function(blob) {
+    return new Promise((resolve, reject) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
+        reader.onerror = () => reject(reader.error);
+        reader.readAsDataURL(blob);
+    });
+};
+
+/** Lets the browser save a file that came with an answer: {name, data in base64}. */
+fabricUi.saveFile = function(file) {
+    const bytes = Uint8Array.from(atob(file.data), each => each.charCodeAt(0));
+    const address = URL.createObjectURL(new Blob([bytes]));
+    const link = document.createElement('a');
+    link.href = address;
+    link.download = file.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 60000);
+};

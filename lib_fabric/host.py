@@ -16,6 +16,7 @@ import gradio as gr
 import torch
 from modules import (
     devices,
+    images,
     paths_internal,
     prompt_parser,
     sd_samplers_timesteps,
@@ -28,21 +29,25 @@ from PIL import Image
 from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
+from lib_fabric.history import Details
 from lib_fabric.latents import LATENT_SCALE_PX
 from lib_fabric.reference_pass import Conditioning
 from lib_fabric.session import DenoiseStep
 from lib_fabric.state_cache import StateCache
 
 try:
-    from modules.infotext_utils import image_from_url_text
+    from modules.infotext_utils import image_from_url_text, parse_generation_parameters
 except ImportError:  # before 1.8.0
-    from modules.generation_parameters_copypaste import image_from_url_text
+    from modules.generation_parameters_copypaste import (
+        image_from_url_text,
+        parse_generation_parameters,
+    )
 
 logger = logging.getLogger(__name__)
 
 # A folder whose name starts with a dot: the WebUI serves every other file below its data folder
 # to whoever may open the page.
-STORE_FOLDER = ".fabric"
+LIBRARY_FOLDER = ".fabric"
 _ENCODER_SEED = 0
 # The built-in Lora extension's module, as it stands in sys.modules once its script is loaded.
 _LORA_MODULE = "networks"
@@ -51,9 +56,15 @@ _STATE_OPTIONS = ("upcast_attn", "enable_quantization", "sd_noise_schedule", "fp
 _MEGABYTE = 2**20
 
 
-def store_folder() -> Path:
-    """Where rated pictures are kept."""
-    return Path(paths_internal.data_path) / STORE_FOLDER / "pictures"
+def library_folder() -> Path:
+    """Where rated pictures, history and presets are kept."""
+    return Path(paths_internal.data_path) / LIBRARY_FOLDER
+
+
+def max_store_bytes() -> int | None:
+    """How much room rated pictures may take; None for no limit."""
+    megabytes = getattr(shared.opts, "fabric_store_mb", 4096)
+    return int(megabytes) * _MEGABYTE or None
 
 
 def add_options() -> None:
@@ -103,6 +114,23 @@ def gallery_picture(entry: object) -> Image.Image:
     if not isinstance(image, Image.Image):
         raise FabricError("There is no picture here to rate.")
     return image
+
+
+def picture_details(image: Image.Image) -> Details:
+    """How a picture was made, as its infotext says; empty where it says nothing."""
+    try:
+        infotext, _ = images.read_info_from_image(image)
+        params = parse_generation_parameters(infotext) if infotext else {}
+        seed = params.get("Seed")
+        return Details(
+            prompt=params.get("Prompt", ""),
+            seed=int(seed) if seed else None,
+            checkpoint=params.get("Model", ""),
+        )
+    # The host's readers raise nearly anything on nonsense.
+    except Exception:  # noqa: BLE001 (which must not cost the rating)
+        logger.warning("FABRIC: how a rated picture was made could not be read", exc_info=True)
+        return Details()
 
 
 class WebuiHost:

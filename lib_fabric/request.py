@@ -142,4 +142,3 @@ def _parse_picture(value: object, name: str, store: PictureStore) -> Picture:
         except FabricError as error:
             raise FabricError(f"{name}: {error}") from error
     return store.add(decode_base64(value, name))
-

@@ -73,6 +73,11 @@ class PictureStore:
     def __contains__(self, picture_id: object) -> bool:
         return isinstance(picture_id, str) and self._find(picture_id) is not None
 
+    def find(self, picture_id: str) -> str | None:
+        """The whole id of a kept picture by its id or short id; None if there is no such one."""
+        path = self._find(picture_id)
+        return path.stem if path else None
+
     def thumbnail(self, picture_id: str, size_px: int = 192) -> bytes:
         """A JPEG whose longer side is at most `size_px`. Looking is not using: see `load`.
 

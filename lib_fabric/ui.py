@@ -1,29 +1,31 @@
 """The FABRIC accordion and the thumbs under the result gallery, for one tab.
 
-Knows gradio, settings, ratings and the store; not torch, not `modules.*`: what the host provides
-is passed in as a `Toolkit`. Nothing here outlives a page build: 'Reload UI' makes new objects, and
-what a page has rated lives in that page's gradio state.
+Knows gradio, settings, ratings and the library; not torch, not `modules.*`: what the host provides
+is passed in as a `Toolkit`. Nothing here outlives a page build: 'Reload UI' makes new objects. What
+a page has rated lies in two hidden text fields of that page, so that it survives whatever becomes
+of the server; the library keeps a copy for the next reload.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.request import MAX_PICTURES, PICTURE_LISTS, argument_names
+from lib_fabric.library import Library
+from lib_fabric.request import PICTURE_LISTS, argument_names
 from lib_fabric.settings import FabricSettings, SettingField, infotext_key, read_infotext
-from lib_fabric.store import PictureStore
 from lib_fabric.ui_actions import ShownPictures
-from lib_fabric.ui_answers import Answerer, Note, Outcome, Page
+from lib_fabric.ui_answers import Answerer, GalleryPicture, PictureDetails
 from lib_fabric.ui_html import THUMBNAIL_PX, THUMBS, counts_html, lists_html, note_html
+from lib_fabric.ui_outcome import Note, Outcome, Page, note_of
+from lib_fabric.ui_panels import Panels
 from lib_fabric.ui_ratings import Ratings
+from lib_fabric.ui_relay import Relay, hidden_from_config, reply_json, toast
 
 # Which settings share a row; one that is not named here gets a line of its own below.
 STRENGTH_ROW = ("strength", "negative_scale")
@@ -41,11 +43,13 @@ class Toolkit:
         tool_button: its `ToolButton(value, elem_id=)`.
         gallery_picture: its checked reader of one entry of a gallery; raises for a path that the
             host did not hand out.
+        picture_details: its reader of how a picture was made.
     """
 
     accordion: Callable[..., Any]
     tool_button: Callable[..., Any]
-    gallery_picture: Callable[[object], Image.Image]
+    gallery_picture: GalleryPicture
+    picture_details: PictureDetails
 
 
 class FabricUi:
@@ -56,11 +60,13 @@ class FabricUi:
         paste_field_names: keys for the host's `Script.paste_field_names`, after `build`.
     """
 
-    def __init__(self, tab: str, store: PictureStore, toolkit: Toolkit) -> None:
+    def __init__(self, tab: str, library: Library, toolkit: Toolkit) -> None:
         self._tab = tab
-        self._store = store
+        self._store = library.store
         self._toolkit = toolkit
-        self._answerer = Answerer(store, toolkit.gallery_picture)
+        self._answerer = Answerer(library, toolkit.gallery_picture, toolkit.picture_details)
+        self._relay = Relay(tab)
+        self._panels = Panels(library, self._thumbnail)
         # Content-addressed, so that pages may share them; bounded, a few KB each.
         self._cached_thumbnail = lru_cache(MAX_THUMBNAILS)(self._make_thumbnail)
         self._gallery: gr.Gallery | None = None
@@ -79,19 +85,24 @@ class FabricUi:
         arguments = {"enabled": enabled}
         with enabled:
             with enabled.extra():
-                self._counts = self._hidden_from_config(gr.HTML("", elem_id=self._id("counts")))
-            self._note = self._hidden_from_config(gr.HTML("", elem_id=self._id("note")))
-            self._lists = self._hidden_from_config(
+                self._counts = hidden_from_config(gr.HTML("", elem_id=self._id("counts")))
+            self._note = hidden_from_config(gr.HTML("", elem_id=self._id("note")))
+            self._lists = hidden_from_config(
                 gr.HTML(lists_html(Ratings(), self._thumbnail), elem_id=self._id("lists"))
             )
-            for name in PICTURE_LISTS:
-                arguments[name] = self._hidden_from_config(gr.State([]))
             arguments |= self._build_settings(fields)
-            self._build_relay()
+            self._presets = self._build_panel("Presets", "presets")
+            self._history = self._build_panel("History", "history")
+            arguments |= self._relay.build(PICTURE_LISTS)
+        self._settings = {
+            name: widget
+            for name, widget in arguments.items()
+            if name not in ("enabled", *PICTURE_LISTS)
+        }
         self._arguments = [arguments[name] for name in argument_names()]
         self._enabled, self._liked, self._disliked = self._arguments[:3]
         self._set_infotext_fields(arguments)
-        self._wire(self._edit_button, "edit", [])
+        self._wire("edit", self._answer_edit, list(self._settings.values()))
         return self._arguments
 
     def after_component(self, component: Any, elem_id: str | None) -> None:  # noqa: ANN401 (any gradio component)
@@ -107,7 +118,7 @@ class FabricUi:
         shown = [self._gallery, self._generation_info]
         if self._has_thumbs and not self._is_wired and None not in shown:
             self._is_wired = True
-            self._wire(self._rate_button, "rate", shown)
+            self._wire("rate", self._answer_rating, shown)
 
     def _build_settings(self, fields: Mapping[str, SettingField]) -> dict[str, Any]:
         """The widgets of every setting but `enabled`, by name."""
@@ -129,33 +140,20 @@ class FabricUi:
             widget = gr.Slider(field.minimum, field.maximum, step=field.step, **shared)
         return _with_tooltip(widget, field.help)
 
-    def _build_relay(self) -> None:
-        """Hidden components through which `fabric.js` sends presses and hears the answer."""
-        with gr.Row(elem_id=self._id("relay")):
-            self._action = self._relay_box("action")
-            self._reply = self._relay_box("reply")
-            self._edit_button = self._relay_button("edit")
-            self._rate_button = self._relay_button("rate")
-
-    def _relay_box(self, name: str) -> Any:  # noqa: ANN401 (gradio component)
-        box = gr.Textbox("", label=self._id(name), elem_id=self._id(name), visible=False)
-        return self._hidden_from_config(box)
-
-    def _relay_button(self, name: str) -> Any:  # noqa: ANN401 (gradio component)
-        # Not visible=False: later versions of gradio leave such components out of the page, and
-        # the script could not press it. style.css hides the row.
-        return self._hidden_from_config(gr.Button(self._id(name), elem_id=self._id(name)))
+    def _build_panel(self, label: str, name: str) -> Any:  # noqa: ANN401 (gradio component)
+        """A closed accordion; `fabric.js` asks for what is in it."""
+        with gr.Accordion(label, open=False, elem_id=self._id(f"{name}_panel")):
+            return hidden_from_config(gr.HTML("", elem_id=self._id(name)))
 
     def _build_thumb(self, name: str) -> None:
         verb = BUTTON_IDS[name]
         button = self._toolkit.tool_button(THUMBS[name], elem_id=self._id(verb))
         _with_tooltip(button, f"{verb.capitalize()} the picture for FABRIC; press again to undo.")
-        self._hidden_from_config(button)
+        hidden_from_config(button)
         button.click(fn=None, _js=f"() => fabricUi.press('{self._tab}', '{name}')")
 
-    def _wire(self, button: Any, channel: str, shown: list[Any]) -> None:  # noqa: ANN401 (gradio button)
-        """Makes a press on a relay button carry one action to the server and the answer back."""
-        inputs = [self._action, self._enabled, self._liked, self._disliked, *shown]
+    def _wire(self, channel: str, answer: Callable[..., list[Any]], extra: list[Any]) -> None:
+        """Makes presses of one channel reach `answer`, and the answer the page."""
         outputs = [
             self._liked,
             self._disliked,
@@ -163,45 +161,84 @@ class FabricUi:
             self._counts,
             self._lists,
             self._note,
-            self._reply,
+            self._history,
+            self._presets,
+            *self._settings.values(),
         ]
-        event = button.click(
-            fn=self._answer,
-            # gradio hands over the outputs' values too; only the inputs may go back.
-            _js=f"(...values) => fabricUi.take('{self._tab}', '{channel}', "
-            f"values.slice(0, {len(inputs)}))",
-            inputs=inputs,
-            outputs=outputs,
-            show_progress="hidden",
-            api_name=False,
-        )
-        event.then(
-            fn=None, _js=f"(reply) => fabricUi.finish('{self._tab}', reply)", inputs=[self._reply]
-        )
+        shared = [self._enabled, self._liked, self._disliked]
+        self._relay.wire(channel, answer, [*shared, *extra], outputs)
 
-    def _answer(
+    def _answer_rating(
         self,
+        request: gr.Request,
         text: object,
         enabled: object,
         liked: object,
         disliked: object,
-        gallery: object = None,
-        generation_info: object = None,
+        gallery: object,
+        generation_info: object,
     ) -> list[Any]:
-        """Carries out one press; the values of `_wire`'s outputs."""
+        """Carries out a press on a gallery picture; the values of `_wire`'s outputs."""
+        page = self._page(request, enabled, liked, disliked)
         shown = ShownPictures.from_client(gallery, generation_info)
-        page = Page(Ratings.from_lists(liked, disliked), enabled is True, shown)
+        return self._answer(text, replace(page, shown=shown))
+
+    def _answer_edit(
+        self,
+        request: gr.Request,
+        text: object,
+        enabled: object,
+        liked: object,
+        disliked: object,
+        *settings: object,
+    ) -> list[Any]:
+        """Carries out any other press."""
+        page = self._page(request, enabled, liked, disliked)
+        values = dict(zip(self._settings, settings, strict=True))
+        return self._answer(text, replace(page, settings=values))
+
+    def _page(
+        self, request: gr.Request | None, enabled: object, liked: object, disliked: object
+    ) -> Page:
+        ratings = Ratings.from_lists(liked, disliked)
+        owner = getattr(request, "username", None) or ""
+        return Page(ratings, enabled is True, tab=self._tab, owner=owner)
+
+    def _answer(self, text: object, page: Page) -> list[Any]:
         outcome = self._answerer.answer(text, page)
-        _toast(outcome.note)
+        panels, failed = self._panel_values(outcome, page)
+        note = outcome.note or failed
+        toast(note)
         return [
-            list(outcome.ratings.liked),
-            list(outcome.ratings.disliked),
+            *(outcome.ratings.text(name) for name in PICTURE_LISTS),
             gr.update(value=True) if outcome.switch_on else gr.update(),
             counts_html(outcome.ratings),
             lists_html(outcome.ratings, self._thumbnail),
-            note_html(outcome.note),
-            _reply_json(outcome),
+            note_html(note),
+            *panels,
+            *self._setting_values(outcome),
+            reply_json(outcome, note),
         ]
+
+    def _panel_values(self, outcome: Outcome, page: Page) -> tuple[list[Any], Note | None]:
+        """History and presets as far as they are to be shown anew, and what went wrong there."""
+        history = presets = gr.update()
+        action = outcome.action
+        try:
+            if action is not None and action.shows_history:
+                history = self._panels.history(page, action)
+            if outcome.presets_changed:
+                presets = self._panels.presets(page)
+        except FabricError as error:
+            return [history, presets], note_of(error)
+        return [history, presets], None
+
+    def _setting_values(self, outcome: Outcome) -> list[Any]:
+        if outcome.settings is None:
+            return [gr.update() for _ in self._settings]
+        defaults = {field.name: field.default for field in FabricSettings.fields()}
+        values = {**defaults, **outcome.settings}
+        return [gr.update(value=values[name]) for name in self._settings]
 
     def _set_infotext_fields(self, arguments: Mapping[str, Any]) -> None:
         fields = [field for field in FabricSettings.fields() if field.name != "enabled"]
@@ -210,8 +247,12 @@ class FabricUi:
         def was_enabled(params: Mapping[str, object]) -> bool | None:
             return True if any(key in params for key in rated) else None
 
+        def read_list(name: str, params: Mapping[str, object]) -> str | None:
+            return str(params.get(infotext_key(name), "")) if was_enabled(params) else None
+
         readers = [(arguments[field.name], partial(read_infotext, field)) for field in fields]
-        self.infotext_fields = [(arguments["enabled"], was_enabled), *readers]
+        lists = [(arguments[name], partial(read_list, name)) for name in PICTURE_LISTS]
+        self.infotext_fields = [(arguments["enabled"], was_enabled), *readers, *lists]
         self.paste_field_names = [infotext_key(field.name) for field in fields]
 
     def _thumbnail(self, picture_id: str) -> bytes:
@@ -225,37 +266,8 @@ class FabricUi:
     def _id(self, name: str) -> str:
         return f"{self._tab}_fabric_{name}"
 
-    @staticmethod
-    def _hidden_from_config(component: Any) -> Any:  # noqa: ANN401 (any gradio component)
-        # Host modules/ui_loadsave.py: else ui-config.json would freeze its value for ever.
-        component.do_not_save_to_config = True
-        return component
-
 
 def _with_tooltip(component: Any, text: str) -> Any:  # noqa: ANN401 (any gradio component)
     # What the host's own tooltip= sets (modules/gradio_extensons.py); harmless in plain gradio.
     component.webui_tooltip = text
     return component
-
-
-def _reply_json(outcome: Outcome) -> str:
-    """What `fabric.js` needs to know of an answer."""
-    note = outcome.note
-    return json.dumps(
-        {
-            "number": outcome.number,
-            "liked": outcome.ratings.liked,
-            "disliked": outcome.ratings.disliked,
-            "limit": MAX_PICTURES,
-            "rated": outcome.picture_id,
-            "note": note.text if note else "",
-        }
-    )
-
-
-def _toast(note: Note | None) -> None:
-    # With --no-gradio-queue gradio cannot toast and warns on the console for every try;
-    # fabric.js shows the note itself then.
-    blocks = getattr(getattr(gr.context, "thread_data", None), "blocks", None)
-    if note is not None and blocks is not None and blocks.enable_queue:
-        (gr.Warning if note.is_warning else gr.Info)(note.text)

@@ -7,7 +7,7 @@ comes from the browser, hidden fields included.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from lib_fabric.errors import FabricError
 from lib_fabric.pictures import ID_PATTERN
@@ -15,7 +15,11 @@ from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.ui_ratings import ListName
 
 MAX_NAME = 60
-STEPS = ("rate", "undo", "add", "move", "remove", "clear")
+ON_THE_GALLERY = ("rate", "unrate")
+ON_A_PICTURE = ("activate", "move", "remove", "weigh", "forget")
+ON_THE_LISTS = ("open", "sync", "restore", "add", "clear", "history")
+ON_PRESETS = ("presets", "save", "load", "rename", "delete", "export", "import")
+_STEPS = (*ON_THE_GALLERY, *ON_A_PICTURE, *ON_THE_LISTS, *ON_PRESETS)
 _UNUSABLE = "FABRIC did not understand that press. Reload the page and try again."
 
 
@@ -24,11 +28,18 @@ class Action:
     """One press, as `fabric.js` sends it.
 
     Attributes:
-        do: 'rate' and 'undo' act on the gallery picture at `index`, 'add' on the sent file
-            `data`, 'move' and 'remove' on the rated picture `picture_id`, 'clear' on `to`.
-        to: the list that is meant.
+        do: what is asked for. 'rate' and 'unrate' act on the gallery picture at `index`; 'add' on
+            the sent file `data`; 'activate', 'move', 'remove', 'weigh' and 'forget' on the picture
+            `picture_id`; 'clear' on the list `to`. 'open' asks for what the page had before;
+            'sync' for an answer to lists that infotext has set; 'restore' undoes, with the lists
+            as they were in `liked` and `disliked`; 'history' asks for the history. The rest acts
+            on the preset `name`, 'import' on one `part` of `parts` of a file.
         number: which of the page's presses this is; the answer carries it back.
         switched_off: the user has unticked the accordion by hand.
+        was_on: the accordion was ticked when this page, or the browser's last one, was closed.
+        shows_history: the history is open, so the answer brings it along: those that match
+            `search`, from `offset` on.
+        forget: the action that 'restore' takes back was a rating.
     """
 
     do: str
@@ -39,6 +50,20 @@ class Action:
     data: str = ""
     number: int = 0
     switched_off: bool = False
+    was_on: bool = False
+    page: str = ""
+    browser: str = ""
+    weight: float = 1.0
+    liked: str = ""
+    disliked: str = ""
+    forget: bool = False
+    shows_history: bool = False
+    search: str = ""
+    offset: int = 0
+    new_name: str = ""
+    overwrite: bool = False
+    part: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -83,18 +108,12 @@ def parse_action(text: object) -> Action:
         raise FabricError(_UNUSABLE) from error
     if not isinstance(values, dict):
         raise FabricError(_UNUSABLE)
-    action = Action(
-        do=_checked(values, "do", str, ""),
-        to=_checked(values, "to", str, "liked"),
-        index=_checked(values, "index", int, -1),
-        picture_id=_checked(values, "id", str, ""),
-        name=_checked(values, "name", str, ""),
-        data=_checked(values, "data", str, ""),
-        number=_checked(values, "number", int, 0),
-        switched_off=_checked(values, "switchedOff", bool, False),
-    )
+    given = {field.name: values[field.name] for field in fields(Action) if field.name in values}
+    for name, value in given.items():
+        given[name] = _checked(value, type(getattr(Action, name, "")))
+    action = Action(**{"do": "", **given})
     named = action.picture_id == "" or ID_PATTERN.fullmatch(action.picture_id)
-    if action.do not in STEPS or action.to not in PICTURE_LISTS or not named:
+    if action.do not in _STEPS or action.to not in PICTURE_LISTS or not named:
         raise FabricError(_UNUSABLE)
     return action
 
@@ -117,8 +136,9 @@ def _num_grids(generation_info: object) -> int:
     return first if type(first) is int and first >= 0 else 0
 
 
-def _checked(values: dict[str, object], name: str, kind: type, default: object) -> object:
-    value = values.get(name, default)
+def _checked(value: object, kind: type) -> object:
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        return float(value)
     if type(value) is not kind:
         raise FabricError(_UNUSABLE)
     return value

@@ -1,121 +1,189 @@
-"""Carries out a press: new ratings, and what to tell the user.
+"""Carries out a press: new ratings, what is kept of them, and what to tell the user.
 
-Knows actions, ratings, pictures and the store; not gradio, not the host.
+Knows actions, ratings, pictures and the library; not gradio, not the host.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from PIL import Image
 
 from lib_fabric.errors import FabricError
+from lib_fabric.history import Details
+from lib_fabric.library import Library
 from lib_fabric.pictures import decode_base64
-from lib_fabric.store import PictureStore
-from lib_fabric.ui_actions import Action, ShownPictures, parse_action, readable_name
-from lib_fabric.ui_ratings import Ratings
+from lib_fabric.ui_actions import ON_PRESETS, Action, parse_action, readable_name
+from lib_fabric.ui_outcome import Note, Outcome, Page, note_of
+from lib_fabric.ui_presets import PresetAnswerer
+from lib_fabric.ui_ratings import ListName, Ratings
 
 _log = logging.getLogger(__name__)
 _UNREADABLE = "That picture could not be read. Generate it again."
 _SWITCHED_OFF = "Kept, but FABRIC is switched off. Switch it on to use it."
+_SAID = 5
 
-
-@dataclass(frozen=True)
-class Note:
-    """One sentence for the user."""
-
-    text: str
-    is_warning: bool = True
-
-
-@dataclass(frozen=True)
-class Page:
-    """What a page brings along with a press.
-
-    Attributes:
-        ratings: what it has rated so far.
-        is_enabled: whether the accordion is ticked.
-        shown: its result gallery.
-    """
-
-    ratings: Ratings
-    is_enabled: bool = False
-    shown: ShownPictures = field(default_factory=ShownPictures)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a press came to.
-
-    Attributes:
-        ratings: the page's ratings from now on.
-        picture_id: the picture that was rated, if it was one of the gallery or a file.
-        note: what to tell the user.
-        number: the press's number on its page.
-        switch_on: whether the accordion is to be ticked.
-    """
-
-    ratings: Ratings
-    picture_id: str | None = None
-    note: Note | None = None
-    number: int = 0
-    switch_on: bool = False
+GalleryPicture = Callable[[object], Image.Image]
+PictureDetails = Callable[[Image.Image], Details]
 
 
 class Answerer:
-    """Answers presses with the pictures of one store.
+    """Answers the presses of all pages with the pictures of one library.
 
     Args:
-        store: where rated pictures are kept.
+        library: where rated pictures, history, active sets and presets are kept.
         gallery_picture: the host's checked reader of one gallery entry.
+        picture_details: the host's reader of how a picture was made.
     """
 
     def __init__(
-        self, store: PictureStore, gallery_picture: Callable[[object], Image.Image]
+        self,
+        library: Library,
+        gallery_picture: GalleryPicture,
+        picture_details: PictureDetails = lambda _: Details(),
     ) -> None:
-        self._store = store
+        self._library = library
         self._gallery_picture = gallery_picture
+        self._picture_details = picture_details
+        self._presets = PresetAnswerer(library)
 
     def answer(self, text: object, page: Page) -> Outcome:
         """Carries out the action in the JSON `text`. Never raises: errors become the note."""
-        outcome, number = Outcome(page.ratings), 0
+        outcome, action = Outcome(page.ratings), None
         try:
             action = parse_action(text)
-            number = action.number
             outcome = _switched_on(self._carry_out(action, page), action, page)
         except FabricError as error:
-            outcome = replace(outcome, note=Note(str(error).removeprefix("FABRIC: ")))
+            outcome = replace(outcome, note=note_of(error))
         except Exception:  # noqa: BLE001 (a press must never end in a traceback or a lost list)
             _log.exception("FABRIC: a press failed")
             outcome = replace(outcome, note=Note("FABRIC failed here; see the WebUI's console."))
-        return replace(outcome, number=number)
+        outcome = replace(outcome, action=action)
+        if action is not None and outcome.ratings != page.ratings:
+            outcome = self._keep_active(outcome, action, page)
+        return outcome
 
     def _carry_out(self, action: Action, page: Page) -> Outcome:
-        ratings = page.ratings
-        if action.do == "add":
-            return self._add(action, ratings)
-        if action.do in ("rate", "undo"):
-            picture_id = self._keep_shown(page.shown.pick(action.index))
-            if action.do == "rate":
-                return Outcome(ratings.rate(picture_id, action.to), picture_id)
-            return Outcome(ratings.remove(picture_id), picture_id)
-        if action.do == "move":
-            return Outcome(ratings.move(action.picture_id, action.to))
-        if action.do == "remove":
-            return Outcome(ratings.remove(action.picture_id))
-        return Outcome(ratings.clear(action.to))
+        if action.do in ON_PRESETS:
+            return self._answer_preset(action, page)
+        carry_out = {
+            "rate": self._rate,
+            "unrate": self._unrate,
+            "add": self._add,
+            "activate": self._activate,
+            "forget": self._forget,
+            "move": self._move,
+            "restore": self._restore,
+            "open": self._open,
+            "sync": self._sync,
+        }.get(action.do)
+        if carry_out is not None:
+            return carry_out(action, page)
+        return Outcome(_changed_lists(action, page.ratings))
 
-    def _add(self, action: Action, ratings: Ratings) -> Outcome:
+    def _rate(self, action: Action, page: Page) -> Outcome:
+        image = self._shown_image(page.shown.pick(action.index))
+        picture_id = self._library.store.add(image).id
+        ratings = page.ratings.rate(picture_id, action.to)
+        details = self._picture_details(image)
+        note = self._recorded(page, picture_id, action.to, details)
+        return Outcome(ratings, picture_id, note)
+
+    def _unrate(self, action: Action, page: Page) -> Outcome:
+        """A thumb pressed again takes its rating back, out of the history as well."""
+        picture_id = self._library.store.add(self._shown_image(page.shown.pick(action.index))).id
+        note = self._forgotten(page, picture_id)
+        return Outcome(page.ratings.remove(picture_id), picture_id, note)
+
+    def _add(self, action: Action, page: Page) -> Outcome:
         name = readable_name(action.name)
-        picture_id = self._store.add(decode_base64(action.data, name)).id
-        if ratings.list_of(picture_id) == action.to:
+        picture_id = self._library.store.add(decode_base64(action.data, name)).id
+        if page.ratings.list_of(picture_id) == action.to:
             note = Note(f"{name} is {action.to} already.", is_warning=False)
-            return Outcome(ratings, picture_id, note)
-        return Outcome(ratings.rate(picture_id, action.to), picture_id)
+            return Outcome(page.ratings, picture_id, note)
+        ratings = page.ratings.rate(picture_id, action.to)
+        return Outcome(ratings, picture_id, self._recorded(page, picture_id, action.to))
 
-    def _keep_shown(self, entry: object) -> str:
+    def _activate(self, action: Action, page: Page) -> Outcome:
+        """A thumb in the history: into the list, or out of it if it is there."""
+        picture_id = action.picture_id
+        if page.ratings.list_of(picture_id) == action.to:
+            return Outcome(page.ratings.remove(picture_id))
+        if picture_id not in self._library.store:
+            raise FabricError("That picture's file is gone.")
+        ratings = page.ratings.rate(picture_id, action.to)
+        return Outcome(ratings, note=self._recorded(page, picture_id, action.to))
+
+    def _forget(self, action: Action, page: Page) -> Outcome:
+        self._library.history.forget(page.owner, page.tab, action.picture_id)
+        return Outcome(page.ratings.remove(action.picture_id))
+
+    def _move(self, action: Action, page: Page) -> Outcome:
+        ratings = page.ratings.move(action.picture_id, action.to)
+        return Outcome(ratings, note=self._recorded(page, action.picture_id, action.to))
+
+    def _restore(self, action: Action, page: Page) -> Outcome:
+        """Undo: the lists as they were, and the history with them."""
+        before = self._found(Ratings.from_lists(action.liked, action.disliked))[0]
+        note = None
+        for picture_id in (*page.ratings.liked, *page.ratings.disliked):
+            verdict = before.list_of(picture_id)
+            if verdict is None and action.forget:
+                note = self._forgotten(page, picture_id) or note
+            elif verdict not in (None, page.ratings.list_of(picture_id)):
+                note = self._recorded(page, picture_id, verdict) or note
+        return Outcome(before, note=note)
+
+    def _open(self, action: Action, page: Page) -> Outcome:
+        """What this page, or else this browser's last one, had when it was closed."""
+        active = self._library.active_sets.load(action.page, action.browser, page.owner, page.tab)
+        ratings = Ratings.from_weighted(
+            *({each.picture_id: each.weight for each in active[name]} for name in active)
+        )
+        return Outcome(ratings, switch_on=action.was_on and bool(ratings), presets_changed=True)
+
+    def _sync(self, action: Action, page: Page) -> Outcome:
+        """Lists that infotext has set: whole ids for short ones, and what is missing named."""
+        ratings, missing = self._found(page.ratings)
+        if not missing:
+            return Outcome(ratings)
+        named = ", ".join(missing[:_SAID]) + (" and others" if len(missing) > _SAID else "")
+        one = len(missing) == 1
+        text = f"Picture {named} is" if one else f"Pictures {named} are"
+        return Outcome(ratings, note=Note(f"{text} no longer in the store. The rest is set."))
+
+    def _answer_preset(self, action: Action, page: Page) -> Outcome:
+        answer = self._presets.answer(action, page.owner, page.ratings, page.settings)
+        note = Note(answer.text, is_warning=False) if answer.text else None
+        return Outcome(
+            answer.ratings or page.ratings,
+            note=note,
+            # Loading a preset is meant for the next picture.
+            switch_on=bool(answer.ratings) and not page.is_enabled,
+            settings=answer.settings,
+            presets_changed=True,
+            download=answer.download,
+        )
+
+    def _found(self, ratings: Ratings) -> tuple[Ratings, list[str]]:
+        """Ratings with whole ids, and the ids that the store does not have."""
+        lists: dict[str, dict[str, float]] = {"liked": {}, "disliked": {}}
+        missing = []
+        for name, found in lists.items():
+            for picture in ratings.named(name):
+                whole = self._library.store.find(picture.picture_id)
+                if whole is None:
+                    missing.append(picture.picture_id[:16])
+                else:
+                    found[whole] = picture.weight
+        rest = {
+            each: weight for each, weight in lists["disliked"].items() if each not in lists["liked"]
+        }
+        return Ratings.from_weighted(lists["liked"], rest), missing
+
+    def _shown_image(self, entry: object) -> Image.Image:
         try:
             image = self._gallery_picture(entry)
         # The host's reader raises whatever Pillow, base64 and its own assertions raise.
@@ -124,7 +192,53 @@ class Answerer:
             raise FabricError(_UNREADABLE) from error
         if not isinstance(image, Image.Image):
             raise FabricError(_UNREADABLE)
-        return self._store.add(image).id
+        return image
+
+    def _recorded(
+        self, page: Page, picture_id: str, verdict: ListName, details: Details | None = None
+    ) -> Note | None:
+        """Writes a rating into the history. A disk that fails there must not cost the rating."""
+        history = self._library.history
+        try:
+            known = history.find(page.owner, page.tab, picture_id)
+            if details is None and known is not None and known.verdict == verdict:
+                return None
+            history.record(page.owner, page.tab, picture_id, verdict, details)
+        except FabricError as error:
+            return _unwritten(error)
+        return None
+
+    def _forgotten(self, page: Page, picture_id: str) -> Note | None:
+        try:
+            self._library.history.forget(page.owner, page.tab, picture_id)
+        except FabricError as error:
+            return _unwritten(error)
+        return None
+
+    def _keep_active(self, outcome: Outcome, action: Action, page: Page) -> Outcome:
+        """Keeps the page's lists for its next reload."""
+        pictures = {name: outcome.ratings.named(name) for name in ("liked", "disliked")}
+        try:
+            self._library.active_sets.save(
+                action.page, action.browser, page.owner, page.tab, pictures
+            )
+        except FabricError as error:
+            return replace(outcome, note=outcome.note or _unwritten(error))
+        return outcome
+
+
+def _changed_lists(action: Action, ratings: Ratings) -> Ratings:
+    if action.do == "remove":
+        return ratings.remove(action.picture_id)
+    if action.do == "weigh":
+        return ratings.weigh(action.picture_id, action.weight)
+    if action.do == "clear":
+        return ratings.clear(action.to)
+    return ratings
+
+
+def _unwritten(error: FabricError) -> Note:
+    return Note(f"Rated, but it will not outlast this page: {str(error).removeprefix('FABRIC: ')}")
 
 
 def _switched_on(outcome: Outcome, action: Action, page: Page) -> Outcome:
@@ -132,7 +246,9 @@ def _switched_on(outcome: Outcome, action: Action, page: Page) -> Outcome:
 
     Later on, an accordion that is off was switched off by the user: then a note says so.
     """
-    if page.is_enabled or len(outcome.ratings) <= len(page.ratings):
+    if page.is_enabled or outcome.switch_on or action.do in ("open", "sync", "restore"):
+        return outcome
+    if len(outcome.ratings) <= len(page.ratings):
         return outcome
     if not page.ratings and not action.switched_off:
         return replace(outcome, switch_on=True)

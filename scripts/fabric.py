@@ -14,13 +14,13 @@ from modules.ui_components import InputAccordion, ToolButton
 from lib_fabric import host, sampling
 from lib_fabric.errors import FabricError
 from lib_fabric.latents import LatentCache
+from lib_fabric.library import Library
 from lib_fabric.request import parse_arguments
 from lib_fabric.session import FabricSession
 from lib_fabric.state_cache import StateCache
-from lib_fabric.store import PictureStore
 from lib_fabric.ui import FabricUi, Toolkit
 
-STORE = PictureStore(host.store_folder())
+LIBRARY = Library(host.library_folder(), host.max_store_bytes)
 LATENTS = LatentCache()
 STATES = StateCache()
 # The generations that are sampling now, innermost last; the host runs one request at a time.
@@ -41,7 +41,8 @@ class FabricScript(scripts.Script):
 
     def ui(self, is_img2img):
         tab = "img2img" if is_img2img else "txt2img"
-        page = FabricUi(tab, STORE, Toolkit(InputAccordion, ToolButton, host.gallery_picture))
+        toolkit = Toolkit(InputAccordion, ToolButton, host.gallery_picture, host.picture_details)
+        page = FabricUi(tab, LIBRARY, toolkit)
         components = page.build()
         # With --api the host calls ui() again in throw-away pages; the first one is the real one.
         if self._page is None:
@@ -57,7 +58,7 @@ class FabricScript(scripts.Script):
     def process(self, p, *args):
         sampling.release_sampling(p)
         try:
-            request = parse_arguments(args, STORE)
+            request = parse_arguments(args, LIBRARY.store)
         except FabricError as error:
             sampling.refuse(p, error)
             return

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
+from lib_fabric.history import Details
 
 
 class CFGDenoiserTimesteps(nn.Module):
@@ -36,7 +39,11 @@ def host(monkeypatch, tmp_path):
         "sd_unet": {"current_unet": None},
         "sd_vae": {"loaded_vae_file": None},
         "shared": {"opts": SimpleNamespace(), "loaded_hypernetworks": ["a network"]},
-        "infotext_utils": {"image_from_url_text": lambda entry: entry},
+        "infotext_utils": {
+            "image_from_url_text": lambda entry: entry,
+            "parse_generation_parameters": json.loads,
+        },
+        "images": {"read_info_from_image": lambda image: (image.info.get("parameters"), {})},
         "hypernetworks.hypernetwork": {
             "apply_hypernetworks": lambda networks, context: (context + len(networks), context)
         },
@@ -237,7 +244,37 @@ def test_gallery_entries_that_the_host_refuses_become_a_sentence(host, monkeypat
         host.gallery_picture(None)
 
 
-def test_the_store_lies_in_a_folder_that_the_host_does_not_serve(host, tmp_path):
-    folder = host.store_folder()
+def test_the_library_lies_in_a_folder_that_the_host_does_not_serve(host, tmp_path):
+    folder = host.library_folder()
     assert folder.is_relative_to(tmp_path)
     assert any(part.startswith(".") for part in folder.relative_to(tmp_path).parts)
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "expected"), [(None, 4096 * 2**20), (5, 5 * 2**20), (0, None)]
+)
+def test_the_limit_of_the_store_is_an_option(host, megabytes, expected):
+    if megabytes is not None:
+        host.shared.opts.fabric_store_mb = megabytes
+    assert host.max_store_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("infotext", "expected"),
+    [
+        (None, Details()),
+        ("no json", Details()),
+        ("[]", Details()),
+        ("{}", Details()),
+        ('{"Seed": "abc"}', Details()),
+        (
+            '{"Prompt": "a circle", "Seed": "7", "Model": "tiny"}',
+            Details("a circle", 7, "tiny"),
+        ),
+    ],
+)
+def test_how_a_picture_was_made_is_read_from_its_infotext(host, infotext, expected):
+    image = Image.new("RGB", (8, 8))
+    if infotext is not None:
+        image.info["parameters"] = infotext
+    assert host.picture_details(image) == expected

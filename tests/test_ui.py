@@ -8,11 +8,13 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from lib_fabric.history import Details
+from lib_fabric.library import Library
 from lib_fabric.request import argument_names
 from lib_fabric.settings import FabricSettings, infotext_key
-from lib_fabric.store import PictureStore
 from lib_fabric.ui import FabricUi, Toolkit
 
+SETTINGS = [field for field in FabricSettings.fields() if field.name != "enabled"]
 SAVED_BY_THE_HOST = (gr.Slider, gr.Checkbox, gr.Textbox, gr.Button)
 
 
@@ -44,7 +46,9 @@ def read_gallery(entry):
 
 def new_ui(store_folder, tab="txt2img"):
     return FabricUi(
-        tab, PictureStore(store_folder), Toolkit(FakeAccordion, gr.Button, read_gallery)
+        tab,
+        Library(store_folder),
+        Toolkit(FakeAccordion, gr.Button, read_gallery, lambda _: Details()),
     )
 
 
@@ -89,8 +93,7 @@ def test_arguments_are_in_the_order_of_the_request(built):
     _, _, arguments = built
     by_name = dict(zip(argument_names(), arguments, strict=True))
     assert list(by_name)[:3] == ["enabled", "liked", "disliked"]
-    assert by_name["liked"].value == by_name["disliked"].value == []
-    assert isinstance(by_name["liked"], gr.State)
+    assert by_name["liked"].value == by_name["disliked"].value == ""
     # Host modules/scripts.py reads .label of every argument.
     assert all(hasattr(component, "label") for component in arguments)
 
@@ -135,12 +138,17 @@ def test_infotext_fields(built):
     _, ui, arguments = built
     names = dict(zip(arguments, argument_names(), strict=True))
     readers = {names[component]: read for component, read in ui.infotext_fields}
-    assert readers.keys() == {field.name for field in FabricSettings.fields()}
-    assert ui.paste_field_names == [infotext_key(name) for name in readers if name != "enabled"]
+    settings = [field.name for field in FabricSettings.fields()]
+    assert readers.keys() == {*settings, "liked", "disliked"}
+    assert ui.paste_field_names == [infotext_key(name) for name in settings if name != "enabled"]
     assert readers["enabled"]({"FABRIC liked": "abc"}) is True
     assert readers["enabled"]({"FABRIC disliked": "abc"}) is True
     assert readers["enabled"]({"FABRIC strength": "0.5"}) is None
     assert readers["strength"]({"FABRIC liked": "abc", "FABRIC strength": "1.5"}) == 1.5
+    # A list that infotext leaves out was empty; without any, FABRIC did not make the picture.
+    assert readers["liked"]({"FABRIC liked": "abc"}) == "abc"
+    assert readers["disliked"]({"FABRIC liked": "abc"}) == ""
+    assert readers["liked"]({"FABRIC strength": "1.5"}) is None
 
 
 def test_both_tabs_fit_on_one_page(tmp_path):
@@ -174,49 +182,92 @@ def test_build_stands_alone(tmp_path):
     assert page.get_config_file()["dependencies"]
 
 
-def test_a_press_gives_a_value_for_every_output(built):
-    page, ui, _ = built
-    relay = by_id(page, "txt2img_fabric_rate")._id
+def outputs_of(page, button):
+    """What a press on a relay button gives, by the elements' short ids."""
+    relay = by_id(page, f"txt2img_fabric_{button}")._id
     wired = next(each for each in page.dependencies if relay in _targets(each))
+    ids = [page.blocks[each].elem_id for each in wired["outputs"]]
+    return [each.removeprefix("txt2img_fabric_") for each in ids]
+
+
+@pytest.fixture
+def press(built):
+    """`press(text, enabled, liked, disliked, ...)`: the outputs of a press by short id."""
+    page, ui, _ = built
+
+    def edit(text, enabled, liked, disliked):
+        settings = [widget.value for widget in ui._settings.values()]
+        values = ui._answer_edit(None, text, enabled, liked, disliked, *settings)
+        return dict(zip(outputs_of(page, "edit"), values, strict=True))
+
+    def rate(text, enabled, liked, disliked, entries, info):
+        values = ui._answer_rating(None, text, enabled, liked, disliked, entries, info)
+        return dict(zip(outputs_of(page, "rate"), values, strict=True))
+
+    return lambda *values: (rate if len(values) == 6 else edit)(*values)
+
+
+def test_a_press_gives_a_value_for_every_output(press):
     entries = [{"name": "red", "is_file": True}]
     text = json.dumps({"do": "rate", "to": "liked", "index": 0, "number": 3})
-    values = ui._answer(text, False, None, None, entries, "{}")
-    assert len(values) == len(wired["outputs"])
-    liked, disliked, enabled, counts, lists, note, reply = values
-    answer = json.loads(reply)
-    assert answer["liked"] == liked == [answer["rated"]]
+    out = press(text, False, None, None, entries, "{}")
+    answer = json.loads(out["reply"])
+    assert answer["liked"] == [out["liked"]] == [answer["rated"]]
+    assert answer["texts"] == [out["liked"], ""]
     assert answer["number"] == 3
-    assert disliked == []
-    assert enabled["value"] is True
-    assert "1 👍" in counts
-    assert liked[0] in lists
-    assert "data:image/jpeg;base64," in lists
-    assert note == ""
+    assert out["disliked"] == ""
+    assert out["accordion-checkbox"]["value"] is True
+    assert "1 👍" in out["counts"]
+    assert out["liked"] in out["lists"]
+    assert "data:image/jpeg;base64," in out["lists"]
+    assert out["note"] == ""
+    assert "value" not in out["history"]
+    assert all("value" not in out[field.name] for field in SETTINGS)
 
 
-def test_a_refused_press_keeps_the_box_and_the_lists(built):
-    _, ui, _ = built
-    liked, disliked, enabled, *_, note, reply = ui._answer("{}", True, ["a" * 64], ["b" * 64])
-    assert (liked, disliked) == (["a" * 64], ["b" * 64])
-    assert "value" not in enabled
-    assert "did not understand" in note
-    assert json.loads(reply)["note"]
+def test_a_refused_press_keeps_the_box_and_the_lists(press):
+    out = press("{}", True, "a" * 64, f"{'b' * 64}*0.5")
+    assert (out["liked"], out["disliked"]) == ("a" * 64, f"{'b' * 64}*0.5")
+    assert "value" not in out["accordion-checkbox"]
+    assert "did not understand" in out["note"]
+    assert json.loads(out["reply"])["note"]
 
 
-def test_the_lists_are_never_changed_in_place(built):
-    """A running generation still reads the lists it was started with."""
-    _, ui, _ = built
-    before = ["a" * 64]
-    text = json.dumps({"do": "remove", "id": "a" * 64})
-    assert ui._answer(text, True, before, [])[0] == []
-    assert before == ["a" * 64]
-
-
-def test_a_picture_whose_file_is_gone_is_shown_as_lost(tmp_path, built):
-    _, ui, _ = built
+def test_a_picture_whose_file_is_gone_is_shown_as_lost(tmp_path, press):
     entries = [{"name": "red", "is_file": True}]
-    liked, *_ = ui._answer('{"do": "rate", "index": 0}', True, [], [], entries, "")
+    liked = press('{"do": "rate", "index": 0}', True, "", "", entries, "")["liked"]
     for path in tmp_path.rglob("*.png"):
         path.unlink()
-    lists = ui._answer('{"do": "clear", "to": "disliked"}', True, liked, [])[4]
-    assert "fabric-lost" in lists
+    assert "fabric-lost" in press('{"do": "clear", "to": "disliked"}', True, liked, "")["lists"]
+
+
+def test_an_open_history_comes_with_every_answer(press):
+    entries = [{"name": "red", "is_file": True}]
+    shown = '"shows_history": true'
+    out = press(f'{{"do": "rate", "index": 0, {shown}}}', True, "", "", entries, "")
+    assert out["liked"] in out["history"]
+    out = press(f'{{"do": "forget", "picture_id": "{out["liked"]}", {shown}}}', True, "", "")
+    assert "Every picture that you rate is kept here" in out["history"]
+
+
+def test_a_preset_brings_settings_and_pictures_back(built, press):
+    _, ui, _ = built
+    entries = [{"name": "red", "is_file": True}]
+    liked = press('{"do": "rate", "index": 0}', True, "", "", entries, "")["liked"]
+    ui._settings["strength"].value = 1.5
+    out = press('{"do": "save", "name": "Warm <b>"}', True, f"{liked}*0.5", "")
+    assert "Warm &lt;b&gt;" in out["presets"]
+    ui._settings["strength"].value = 0.1
+    out = press('{"do": "load", "name": "warm <B>"}', False, "", "")
+    assert out["liked"] == f"{liked}*0.5"
+    assert out["strength"]["value"] == 1.5
+    assert out["end"]["value"] == 0.8
+    assert out["accordion-checkbox"]["value"] is True
+
+
+def test_an_unreadable_history_is_said_and_costs_nothing(tmp_path, press):
+    (tmp_path / "history.sqlite3").mkdir()
+    out = press('{"do": "history", "shows_history": true}', True, "a" * 64, "")
+    assert out["liked"] == "a" * 64
+    assert "value" not in out["history"]
+    assert "fabric-warning" in out["note"]

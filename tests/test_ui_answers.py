@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib_fabric.errors import FabricError
+from lib_fabric.history import Details
+from lib_fabric.library import Library
 from lib_fabric.request import MAX_PICTURES
-from lib_fabric.store import PictureStore
 from lib_fabric.ui_actions import ShownPictures, parse_action
-from lib_fabric.ui_answers import Answerer, Page
+from lib_fabric.ui_answers import Answerer
+from lib_fabric.ui_outcome import Page
 from lib_fabric.ui_ratings import Ratings
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -45,8 +48,13 @@ def data_url(image, file_format="PNG"):
 
 
 @pytest.fixture
-def answerer(tmp_path):
-    return Answerer(PictureStore(tmp_path), read_gallery)
+def library(tmp_path):
+    return Library(tmp_path / "fabric")
+
+
+@pytest.fixture
+def answerer(library):
+    return Answerer(library, read_gallery, lambda image: Details(prompt=f"{image.size}"))
 
 
 @pytest.fixture
@@ -58,7 +66,7 @@ def press(answerer):
 
         def __call__(self, **action):
             outcome = answerer.answer(json.dumps(action), self.page)
-            self.page = Page(outcome.ratings, self.page.is_enabled, self.page.shown)
+            self.page = replace(self.page, ratings=outcome.ratings)
             return outcome
 
     return Pressing()
@@ -77,9 +85,9 @@ def test_thumb_rates_the_picture_at_the_index(press, answerer):
     assert second.note is None
 
 
-def test_undo_forgets_the_rating(press):
+def test_a_thumb_pressed_again_forgets_the_rating(press):
     press(do="rate", to="liked", index=1)
-    assert counts(press(do="undo", to="liked", index=1)) == (0, 0)
+    assert counts(press(do="unrate", to="liked", index=1)) == (0, 0)
 
 
 def test_the_other_thumb_moves_the_picture(press):
@@ -95,10 +103,10 @@ def test_the_same_pixels_are_one_picture(press):
 
 def test_move_remove_and_clear(press):
     ids = [press(do="rate", to="liked", index=index).picture_id for index in range(3)]
-    assert press(do="move", to="disliked", id=ids[0]).ratings == Ratings(
+    assert press(do="move", to="disliked", picture_id=ids[0]).ratings == Ratings(
         (ids[1], ids[2]), (ids[0],)
     )
-    assert press(do="remove", id=ids[1]).ratings == Ratings((ids[2],), (ids[0],))
+    assert press(do="remove", picture_id=ids[1]).ratings == Ratings((ids[2],), (ids[0],))
     assert press(do="clear", to="disliked").ratings == Ratings((ids[2],), ())
     assert press(do="clear", to="liked").ratings == Ratings()
 
@@ -107,7 +115,9 @@ def test_moving_twice_is_moving_once(press):
     """A browser that lost its connection sends the same press again."""
     picture_id = press(do="rate", to="liked", index=0).picture_id
     for _ in range(2):
-        assert press(do="move", to="disliked", id=picture_id).ratings.disliked == (picture_id,)
+        assert press(do="move", to="disliked", picture_id=picture_id).ratings.disliked == (
+            picture_id,
+        )
 
 
 def test_a_file_is_added_kept_and_named(press, answerer):
@@ -177,7 +187,7 @@ def test_a_full_list_keeps_what_it_has(press):
 )
 def test_the_first_rating_switches_on(press, page, switched_off, switches_on):
     press.page = page
-    outcome = press(do="rate", to="liked", index=0, switchedOff=switched_off)
+    outcome = press(do="rate", to="liked", index=0, switched_off=switched_off)
     assert outcome.switch_on == switches_on
     is_off = not page.is_enabled and not switches_on
     assert (outcome.note is not None) == is_off
@@ -185,10 +195,10 @@ def test_the_first_rating_switches_on(press, page, switched_off, switches_on):
         assert outcome.note.text.startswith("Kept, but FABRIC is switched off.")
 
 
-@pytest.mark.parametrize("do", ["undo", "move", "remove", "clear"])
+@pytest.mark.parametrize("do", ["unrate", "move", "remove", "clear"])
 def test_nothing_but_a_rating_switches_on(press, do):
     press.page = Page(Ratings(), is_enabled=False, shown=gallery("red"))
-    assert not press(do=do, index=0, id=A).switch_on
+    assert not press(do=do, index=0, picture_id=A).switch_on
 
 
 # ---- hostile input -------------------------------------------------------------------------------
@@ -202,8 +212,8 @@ def test_nothing_but_a_rating_switches_on(press, do):
         '{"do": "rate", "index": "0"}', '{"do": "rate", "index": true}',
         '{"do": "rate", "index": 0.0}', '{"do": "rate", "index": 1e999}',
         '{"do": "rate", "to": {}}', '{"do": "clear", "to": "__class__"}',
-        '{"do": "remove", "id": "../../etc/passwd"}', '{"do": "remove", "id": 5}',
-        '{"do": "move", "id": "' + "A" * 64 + '"}', '{"do": "add", "data": 5}',
+        '{"do": "remove", "picture_id": "../../etc/passwd"}', '{"do": "remove", "picture_id": 5}',
+        '{"do": "move", "picture_id": "' + "A" * 64 + '"}', '{"do": "add", "data": 5}',
         '{"do": "add", "data": null}', '{"do": "clear", "number": "1"}',
     ],
 )  # fmt: skip
@@ -251,9 +261,11 @@ def test_unreadable_generation_info_means_no_grid(info):
     assert ShownPictures.from_client([{"name": "red"}], info).num_grids == 0
 
 
-def test_state_that_is_not_lists_of_ids_is_empty():
-    assert Ratings.from_lists(None, None) == Ratings()
-    assert Ratings.from_lists([A, A, 5, "x", B], (B, C)) == Ratings((A, B), (C,))
+def test_a_text_that_is_not_a_list_of_ids_is_empty():
+    assert Ratings.from_lists(None, 5) == Ratings()
+    assert Ratings.from_lists(f"{A} {A} 5 x {B}*2 ../{C}", f"{B} {C}*0.5 {C}*9") == Ratings(
+        (A, B), (C,), {B: 2.0, C: 0.5}
+    )
 
 
 JSON = st.recursive(
@@ -263,15 +275,15 @@ JSON = st.recursive(
 )
 ACTIONS = st.fixed_dictionaries(
     {
-        "do": st.sampled_from(["rate", "undo", "move", "remove", "clear", "add", "x"]),
+        "do": st.sampled_from(["rate", "unrate", "move", "remove", "clear", "add", "x"]),
         "to": st.sampled_from(["liked", "disliked"]),
     },
     optional={
         "index": st.integers(-3, 5) | JSON,
-        "id": st.sampled_from([A, B]) | JSON,
+        "picture_id": st.sampled_from([A, B]) | JSON,
         "data": JSON,
         "name": JSON,
-        "switchedOff": st.booleans() | JSON,
+        "switched_off": st.booleans() | JSON,
     },
 )
 
@@ -279,7 +291,7 @@ ACTIONS = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(ACTIONS | JSON, max_size=8), JSON | st.just(None), JSON)
 def test_no_press_ever_raises_or_mixes_the_lists_up(tmp_path, actions, entries, info):
-    answerer = Answerer(PictureStore(tmp_path), read_gallery)
+    answerer = Answerer(Library(tmp_path), read_gallery)
     shown = gallery(*COLOURS) if entries is None else ShownPictures.from_client(entries, info)
     ratings = Ratings((A,), (B,))
     for action in actions:
