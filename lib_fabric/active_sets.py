@@ -6,7 +6,9 @@ keys of its own making; they are untrusted, and what is not such a key is not ke
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import re
 import sqlite3
 import time
@@ -16,7 +18,8 @@ from dataclasses import dataclass
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
 from lib_fabric.history import clean_text
-from lib_fabric.pictures import ID_PATTERN, SHORT_ID_DIGITS
+from lib_fabric.pictures import is_full_id
+from lib_fabric.records import Key, Records
 from lib_fabric.request import MAX_PICTURES, PICTURE_LISTS, WEIGHT
 from lib_fabric.settings import shorten
 
@@ -24,8 +27,11 @@ MAX_AGE_SECONDS = 30 * 24 * 3600.0
 MAX_SETS_EACH_OWNER = 200
 # Each browser's newest set outlives both, up to this many: keys cost a stranger nothing.
 MAX_BROWSERS_EACH_OWNER = 1000
+_log = logging.getLogger(__name__)
 _KEY_PATTERN = re.compile(r"[0-9a-f]{32}")
 _DAY_SECONDS = 24 * 3600.0
+_KEY_COLUMNS = ("owner", "browser_key", "page_key", "tab")
+_WHERE_KEY = "WHERE " + " AND ".join(f"{name} = ?" for name in _KEY_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class ActiveSets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._records = Records(database.folder / "active_sets", "list of active pictures")
+        database.add_rebuild(self._rebuild)
 
     def save(
         self, page_key: object, browser_key: object, owner: str, tab: str, pictures: PictureLists
@@ -58,25 +66,18 @@ class ActiveSets:
         """
         if not (_is_key(page_key) and _is_key(browser_key)):
             return
-        values = (
-            clean_text(owner),
-            browser_key,
-            page_key,
-            clean_text(tab),
-            pictures_json(pictures),
-        )
+        key = (clean_text(owner), browser_key, page_key, clean_text(tab))
+        text = pictures_json(pictures)
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> list[Key]:
             now = time.time()
-            connection.execute(
-                "INSERT OR REPLACE INTO active_sets "
-                "(owner, browser_key, page_key, tab, pictures, saved_at, used_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*values, now, now),
-            )
-            _forget_old(connection, values[0], now)
+            self._records.put(key, json.dumps([now, text]))
+            _insert(connection, key, text, now)
+            return _forget_old(connection, key[0], now)
 
-        self._database.write(work)
+        forgotten = self._database.write(work)
+        if forgotten:
+            self._database.write(lambda connection: self._drop_records(connection, forgotten))
 
     def load(
         self, page_key: object, browser_key: object, owner: str, tab: str
@@ -88,30 +89,42 @@ class ActiveSets:
         if not _is_key(browser_key):
             return _empty()
         own = page_key if _is_key(page_key) else ""
-        key = (clean_text(owner), browser_key, clean_text(tab))
         row = self._database.read(
             lambda connection: connection.execute(
-                "SELECT pictures, used_at, page_key FROM active_sets "
+                "SELECT owner, browser_key, page_key, tab, pictures, used_at FROM active_sets "
                 "WHERE owner = ? AND browser_key = ? AND tab = ? "
                 "ORDER BY page_key = ? DESC, saved_at DESC LIMIT 1",
-                (*key, own),
+                (clean_text(owner), browser_key, clean_text(tab), own),
             ).fetchone()
         )
         if row is None:
             return _empty()
-        if time.time() - row[1] > _DAY_SECONDS:
-            self._touch((*key, row[2]))
-        return read_pictures(row[0])
+        *key, pictures, used_at = row
+        if time.time() - used_at > _DAY_SECONDS:
+            self._touch(tuple(key))
+        return read_pictures(pictures)
 
-    def _touch(self, key: tuple[str, ...]) -> None:
+    def _touch(self, key: Key) -> None:
         """Notes that a set is still in use; once a day, since reading should not write."""
-        self._database.write(
-            lambda connection: connection.execute(
-                "UPDATE active_sets SET used_at = ? "
-                "WHERE owner = ? AND browser_key = ? AND tab = ? AND page_key = ?",
-                (time.time(), *key),
-            )
-        )
+        sql = f"UPDATE active_sets SET used_at = ? {_WHERE_KEY}"
+        try:
+            self._database.write(lambda connection: connection.execute(sql, (time.time(), *key)))
+        except FabricError as error:
+            # Where nothing can be written, reading goes on.
+            _log.warning("FABRIC: %s", error)
+
+    def _drop_records(self, connection: sqlite3.Connection, forgotten: list[Key]) -> None:
+        """Drops the records of sets that are gone, not of those saved again meanwhile."""
+        for key in forgotten:
+            if not connection.execute(f"SELECT 1 FROM active_sets {_WHERE_KEY}", key).fetchone():
+                self._records.drop(key)
+
+    def _rebuild(self, connection: sqlite3.Connection) -> None:
+        for key, content in self._records.all():
+            with contextlib.suppress(ValueError, TypeError):
+                saved_at, text = json.loads(content)
+                if len(key) == len(_KEY_COLUMNS) and isinstance(text, str):
+                    _insert(connection, key, text, float(saved_at))
 
     @staticmethod
     def picture_ids(connection: sqlite3.Connection) -> set[str]:
@@ -162,11 +175,9 @@ def ids_of(rows: Iterable[tuple[str]]) -> set[str]:
 
 
 def _checked(picture: ActivePicture) -> tuple[str, float]:
-    name = picture.picture_id
-    is_id = isinstance(name, str) and ID_PATTERN.fullmatch(name) and len(name) > SHORT_ID_DIGITS
-    if not is_id:
-        raise FabricError(f"{shorten(name)} is not the id of a picture.")
-    return name, float(WEIGHT.check(picture.weight))
+    if not is_full_id(picture.picture_id):
+        raise FabricError(f"{shorten(picture.picture_id)} is not the id of a picture.")
+    return picture.picture_id, float(WEIGHT.check(picture.weight))
 
 
 def _empty() -> dict[str, tuple[ActivePicture, ...]]:
@@ -177,28 +188,37 @@ def _is_key(key: object) -> bool:
     return isinstance(key, str) and _KEY_PATTERN.fullmatch(key) is not None
 
 
-def _forget_old(connection: sqlite3.Connection, owner: str, now: float) -> None:
-    """Drops sets that nobody will come back to; see the limits at the top."""
+def _insert(connection: sqlite3.Connection, key: Key, pictures: str, saved_at: float) -> None:
     connection.execute(
-        """
+        f"INSERT OR REPLACE INTO active_sets ({', '.join(_KEY_COLUMNS)}, pictures, saved_at, "
+        "used_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*key, pictures, saved_at, saved_at),
+    )
+
+
+def _forget_old(connection: sqlite3.Connection, owner: str, now: float) -> list[Key]:
+    """Drops an owner's sets that nobody will come back to (the limits at the top)."""
+    limits = {
+        "owner": owner,
+        "most": MAX_BROWSERS_EACH_OWNER,
+        "each": MAX_SETS_EACH_OWNER,
+        "oldest": now - MAX_AGE_SECONDS,
+    }
+    old = connection.execute(
+        f"""
         WITH ranked AS (
-            SELECT rowid AS id, used_at,
+            SELECT *,
                 ROW_NUMBER() OVER (ORDER BY used_at DESC, rowid DESC) AS place,
                 ROW_NUMBER() OVER (
                     PARTITION BY browser_key, tab ORDER BY saved_at DESC, rowid DESC
                 ) AS place_in_browser
             FROM active_sets WHERE owner = :owner
         )
-        DELETE FROM active_sets WHERE rowid IN (
-            SELECT id FROM ranked
-            WHERE place > :most
-            OR (place_in_browser > 1 AND (place > :each OR used_at < :oldest))
-        )
+        SELECT {", ".join(_KEY_COLUMNS)} FROM ranked
+        WHERE place > :most
+        OR (place_in_browser > 1 AND (place > :each OR used_at < :oldest))
         """,
-        {
-            "owner": owner,
-            "most": MAX_BROWSERS_EACH_OWNER,
-            "each": MAX_SETS_EACH_OWNER,
-            "oldest": now - MAX_AGE_SECONDS,
-        },
-    )
+        limits,
+    ).fetchall()
+    connection.executemany(f"DELETE FROM active_sets {_WHERE_KEY}", old)
+    return old

@@ -7,6 +7,7 @@ file beside it, from which a damaged database is rebuilt with nothing lost.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import time
 import unicodedata
@@ -16,9 +17,11 @@ from typing import Literal
 
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
+from lib_fabric.pictures import is_full_id
 from lib_fabric.settings import shorten
 from lib_fabric.store import PictureStore, missing_picture
 
+_log = logging.getLogger(__name__)
 Verdict = Literal["liked", "disliked"]
 VERDICTS: tuple[Verdict, ...] = ("liked", "disliked")
 TABS = ("txt2img", "img2img")
@@ -101,13 +104,14 @@ class History:
 
         def work(connection: sqlite3.Connection) -> Rating:
             # Inside: whoever deletes pictures holds the write lock meanwhile.
-            if rating.picture_id not in self._store:
+            if not is_full_id(rating.picture_id) or rating.picture_id not in self._store:
                 raise missing_picture(rating.picture_id)
             earlier = _find(connection, owner, tab, rating.picture_id)
             kept = rating
             if earlier and rating.details == Details():
                 kept = Rating(rating.picture_id, rating.verdict, rating.rated_at, earlier.details)
             _insert(connection, owner, tab, kept)
+            # Before the commit, so that the note never knows less than the database.
             self._write_note(connection, rating.picture_id)
             return kept
 
@@ -118,14 +122,18 @@ class History:
         owner = clean_text(owner)
 
         def work(connection: sqlite3.Connection) -> None:
-            gone = connection.execute(
+            connection.execute(
                 "DELETE FROM ratings WHERE owner = ? AND tab = ? AND picture_id = ?",
                 (owner, tab, clean_text(picture_id)),
             )
-            if gone.rowcount and picture_id in self._store:
-                self._write_note(connection, picture_id)
 
         self._database.write(work)
+        # After the commit, so that the note never knows less; where this fails, the rating would
+        # come back with a rebuild, no worse.
+        try:
+            self._database.write(lambda connection: self._write_note(connection, picture_id))
+        except FabricError as error:
+            _log.warning("FABRIC: %s", error)
 
     def find(self, owner: str, tab: str, picture_id: str) -> Rating | None:
         """The rating of one picture, if there is one."""
@@ -149,7 +157,11 @@ class History:
             # An absent folder is a drive that is not connected, not thousands of deleted files.
             if not lost or not self._store.is_present:
                 return found
-            self._database.write(lambda connection, lost=lost: self.drop(connection, lost))
+            try:
+                self._database.write(lambda connection, lost=lost: self.drop(connection, lost))
+            except FabricError as error:
+                _log.warning("FABRIC: %s", error)
+                return [each for each in found if each.picture_id not in lost]
 
     def count(self, owner: str, tab: str, search: str = "") -> int:
         """How many ratings `page` can reach."""
@@ -179,7 +191,9 @@ class History:
         )
 
     def _write_note(self, connection: sqlite3.Connection, picture_id: str) -> None:
-        """Writes all that is known of a picture beside it; before the commit, so never less."""
+        """Writes all that is known of a picture beside it, inside the write lock."""
+        if picture_id not in self._store:
+            return
         rows = connection.execute(
             f"SELECT owner, tab, {_COLUMNS} FROM ratings WHERE picture_id = ?", (picture_id,)
         ).fetchall()

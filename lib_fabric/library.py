@@ -24,7 +24,8 @@ class Library:
     """What was rated, below `folder`.
 
     Args:
-        folder: holds `pictures/`, `presets/` and `history.sqlite3`, made when first needed.
+        folder: holds `pictures/`, `presets/`, `active_sets/` and `history.sqlite3`, all made when
+            first needed.
         max_bytes: how much room the pictures may take, asked each time; None for no limit.
         spare_seconds: how long a picture is safe after it was last used.
 

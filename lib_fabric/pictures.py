@@ -111,6 +111,13 @@ def picture_id(rgb: Image.Image) -> str:
     return digest.hexdigest()
 
 
+def is_full_id(text: object) -> bool:
+    """Whether `text` is a picture's whole id, not a short one."""
+    return (
+        isinstance(text, str) and len(text) > SHORT_ID_DIGITS and bool(ID_PATTERN.fullmatch(text))
+    )
+
+
 def _check_size(image: Image.Image, name: str) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)

@@ -1,32 +1,30 @@
 """Active sets with their settings, kept under a name.
 
 Knows the database, the store and the settings. A name is text that is only compared and shown:
-it never becomes part of a path. Each preset also lies in a small file of its own, named by a hash,
-from which a damaged database is rebuilt.
+it never becomes part of a path. Each preset also lies in a small file (records.py), from which a
+damaged database is rebuilt.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from lib_fabric.active_sets import ActivePicture, ids_of, pictures_json, read_pictures
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
-from lib_fabric.files import write_atomically
 from lib_fabric.history import clean_text, fold
+from lib_fabric.records import Records
 from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.settings import FabricSettings, shorten
 from lib_fabric.store import PictureStore, missing_picture
 
 MAX_NAME_CHARS = 80
 MAX_PRESETS_EACH_OWNER = 500
-_FOLDER = "presets"
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,7 @@ class Presets:
     def __init__(self, database: Database, store: PictureStore) -> None:
         self._database = database
         self._store = store
+        self._records = Records(database.folder / "presets", "preset")
         database.add_rebuild(self._rebuild)
 
     def names(self, owner: str) -> list[str]:
@@ -76,6 +75,7 @@ class Presets:
             FabricError: the name is taken and `overwrite` is not set, a wrong setting, or a
                 picture that is not in the store.
         """
+        owner = clean_text(owner)
         preset = replace(preset, name=check_name(name), settings=check_settings(preset.settings))
 
         def work(connection: sqlite3.Connection) -> None:
@@ -96,7 +96,7 @@ class Presets:
 
     def load(self, owner: str, name: str) -> Preset:
         """The preset called `name`. Its pictures are in the store unless files were deleted."""
-        name = check_name(name)
+        owner, name = clean_text(owner), check_name(name)
         return _preset(self._database.read(lambda connection: _known_row(connection, owner, name)))
 
     def rename(self, owner: str, name: str, new_name: str) -> Preset:
@@ -105,30 +105,31 @@ class Presets:
         Raises:
             FabricError: the new name is taken by another preset.
         """
-        name, new_name = check_name(name), check_name(new_name)
+        owner, name, new_name = clean_text(owner), check_name(name), check_name(new_name)
 
         def work(connection: sqlite3.Connection) -> Preset:
             preset = replace(_preset(_known_row(connection, owner, name)), name=new_name)
             if fold(new_name) != fold(name):
                 if _row(connection, owner, new_name):
                     raise _taken(new_name)
-                self._put(connection, owner, preset)
-                self._remove(connection, owner, name)
-            else:
-                self._put(connection, owner, preset)
+                _delete(connection, owner, name)
+            self._put(connection, owner, preset)
             return preset
 
-        return self._database.write(work)
+        preset = self._database.write(work)
+        self._drop_record(owner, name)
+        return preset
 
     def delete(self, owner: str, name: str) -> None:
         """Forgets a preset; its pictures stay until the store needs the room."""
-        name = check_name(name)
+        owner, name = clean_text(owner), check_name(name)
 
         def work(connection: sqlite3.Connection) -> None:
             _known_row(connection, owner, name)
-            self._remove(connection, owner, name)
+            _delete(connection, owner, name)
 
         self._database.write(work)
+        self._drop_record(owner, name)
 
     @staticmethod
     def picture_ids(connection: sqlite3.Connection) -> set[str]:
@@ -137,31 +138,24 @@ class Presets:
         return ids_of((content["pictures"],) for content in contents)
 
     def _put(self, connection: sqlite3.Connection, owner: str, preset: Preset) -> None:
-        owner, content = clean_text(owner), _content(owner, preset)
-        _insert(connection, owner, preset.name, content)
-        # Before the commit, so that the files never know less than the database.
-        _in_words(lambda: write_atomically(self._file(owner, preset.name), content.encode()))
+        content = _content(preset)
+        self._records.put((owner, fold(preset.name)), content)
+        _insert(connection, owner, fold(preset.name), content)
 
-    def _remove(self, connection: sqlite3.Connection, owner: str, name: str) -> None:
-        owner = clean_text(owner)
-        connection.execute(
-            "DELETE FROM presets WHERE owner = ? AND folded_name = ?", (owner, fold(name))
-        )
-        _in_words(lambda: self._file(owner, name).unlink(missing_ok=True))
+    def _drop_record(self, owner: str, name: str) -> None:
+        """Drops the record of a deleted preset, unless one of that name was saved meanwhile."""
 
-    def _file(self, owner: str, name: str) -> Path:
-        digest = hashlib.sha256(json.dumps([owner, fold(name)]).encode()).hexdigest()
-        return self._database.folder / _FOLDER / f"{digest}.json"
+        def work(connection: sqlite3.Connection) -> None:
+            if _row(connection, owner, name) is None:
+                self._records.drop((owner, fold(name)))
+
+        self._database.write(work)
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
-        for path in sorted((self._database.folder / _FOLDER).glob("*.json")):
-            try:
-                content = path.read_text("utf-8")
-                owner, preset = json.loads(content)["owner"], _preset(content)
-                if path == self._file(owner, check_name(preset.name)):
-                    _insert(connection, owner, preset.name, content)
-            except (OSError, ValueError, KeyError, TypeError, RecursionError, FabricError):
-                continue
+        for (owner, folded_name), content in self._records.all():
+            with contextlib.suppress(ValueError, KeyError, TypeError, FabricError):
+                if fold(_preset(content).name) == folded_name:
+                    _insert(connection, owner, folded_name, content)
 
 
 def check_name(name: object) -> str:
@@ -197,10 +191,15 @@ def check_settings(settings: Mapping[str, object]) -> dict[str, object]:
     return {name: getattr(checked, name) for name in known}
 
 
-def _content(owner: str, preset: Preset) -> str:
-    pictures = pictures_json(preset.pictures)
-    parts = {"owner": clean_text(owner), "name": preset.name, "settings": dict(preset.settings)}
-    return json.dumps({**parts, "pictures": pictures}, ensure_ascii=False)
+def _content(preset: Preset) -> str:
+    return json.dumps(
+        {
+            "name": preset.name,
+            "settings": dict(preset.settings),
+            "pictures": pictures_json(preset.pictures),
+        },
+        ensure_ascii=False,
+    )
 
 
 def _preset(content: str) -> Preset:
@@ -211,17 +210,23 @@ def _preset(content: str) -> Preset:
     return Preset(found["name"], check_settings(settings), **read_pictures(found["pictures"]))
 
 
-def _insert(connection: sqlite3.Connection, owner: str, name: str, content: str) -> None:
+def _insert(connection: sqlite3.Connection, owner: str, folded_name: str, content: str) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO presets (owner, folded_name, content) VALUES (?, ?, ?)",
-        (owner, fold(name), content),
+        (owner, folded_name, content),
+    )
+
+
+def _delete(connection: sqlite3.Connection, owner: str, name: str) -> None:
+    connection.execute(
+        "DELETE FROM presets WHERE owner = ? AND folded_name = ?", (owner, fold(name))
     )
 
 
 def _row(connection: sqlite3.Connection, owner: str, name: str) -> str | None:
     row = connection.execute(
         "SELECT content FROM presets WHERE owner = ? AND folded_name = ?",
-        (clean_text(owner), fold(name)),
+        (owner, fold(name)),
     ).fetchone()
     return row[0] if row else None
 
@@ -235,7 +240,7 @@ def _known_row(connection: sqlite3.Connection, owner: str, name: str) -> str:
 
 def _check_room(connection: sqlite3.Connection, owner: str) -> None:
     query = "SELECT COUNT(*) FROM presets WHERE owner = ?"
-    if connection.execute(query, (clean_text(owner),)).fetchone()[0] >= MAX_PRESETS_EACH_OWNER:
+    if connection.execute(query, (owner,)).fetchone()[0] >= MAX_PRESETS_EACH_OWNER:
         raise FabricError(
             f"There are {MAX_PRESETS_EACH_OWNER} presets already. Delete one before saving another."
         )
@@ -243,12 +248,3 @@ def _check_room(connection: sqlite3.Connection, owner: str) -> None:
 
 def _taken(name: str) -> FabricError:
     return FabricError(f"There is a preset {shorten(name, 100)} already.")
-
-
-def _in_words(change: Callable[[], object]) -> None:
-    try:
-        change()
-    except OSError as error:
-        raise FabricError(
-            f"the preset could not be saved: {error.strerror or error}.", 500
-        ) from error

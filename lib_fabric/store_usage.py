@@ -30,11 +30,10 @@ _ABANDONED_SECONDS = 3600.0
 
 @dataclass
 class _Kept:
-    """One picture with what lies beside it."""
+    """One picture with what lies beside it; a note that lost its picture counts as never used."""
 
     used_at: float = 0.0
     num_bytes: int = 0
-    has_picture: bool = False
 
 
 class StoreUsage:
@@ -100,7 +99,7 @@ class StoreUsage:
                 each = kept[name]
                 each.num_bytes += state.st_size
                 if suffix == PICTURE_SUFFIX:
-                    each.has_picture, each.used_at = True, state.st_mtime
+                    each.used_at = state.st_mtime
         return dict(kept)
 
     def _delete(self, name: str) -> bool:

@@ -44,6 +44,7 @@ LAYERS = {
     "store": {"PIL"},
     "picture_lists": set(),
     "store_usage": set(),
+    "records": set(),
     "files": set(),
     "pictures": {"numpy", "PIL"},
     "settings": set(),
