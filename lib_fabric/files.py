@@ -14,8 +14,12 @@ from pathlib import Path
 TEMPORARY_PREFIX = ".new-"
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Puts `data` at `path` by one rename, after it has reached the disk; makes the folder.
+def write_atomically(path: Path, data: bytes, *, is_durable: bool = True) -> None:
+    """Puts `data` at `path` by one rename; makes the folder.
+
+    Args:
+        is_durable: whether it must have reached the disk before; else a power failure may leave a
+            broken file.
 
     Raises:
         OSError: nothing was changed.
@@ -25,14 +29,16 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
-    _sync_folder(path.parent)
+    if is_durable:
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

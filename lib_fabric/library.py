@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lib_fabric.active_sets import ActiveSets
+from lib_fabric.background import BackgroundTask
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
 from lib_fabric.history import History
@@ -18,6 +19,10 @@ from lib_fabric.presets import Presets
 from lib_fabric.store import SPARE_SECONDS, PictureStore
 
 _log = logging.getLogger(__name__)
+# Room made at once, as a share of the limit: a full store is not listed at every rating.
+_HEADROOM = 0.02
+# Deleted in one go: a rating waits for no more than these.
+_BATCH = 20
 
 
 class Library:
@@ -34,6 +39,7 @@ class Library:
         history: every rating.
         active_sets: what each page uses.
         presets: what was given a name.
+        tidying: `enforce_limit`, run in the background after every new picture.
     """
 
     def __init__(
@@ -50,12 +56,14 @@ class Library:
         self.active_sets = ActiveSets(self._database)
         self.presets = Presets(self._database, self.store)
         # However a picture came: rated, dropped, imported or sent through the API.
-        self.store.after_add = self._tidy_quietly
+        self.tidying = BackgroundTask(self._enforce_quietly)
+        self.store.after_add = self.tidying.request
 
-    def tidy(self) -> list[str]:
+    def enforce_limit(self) -> list[str]:
         """Brings the pictures under the limit: the longest unused go, with their ratings.
 
-        What is in an active set or a preset stays, and what was used in the last minute.
+        What is in an active set or a preset stays, even where that alone is too much, and so does
+        what was used in the last minute.
 
         Returns:
             The ids of the deleted pictures.
@@ -64,21 +72,40 @@ class Library:
             FabricError: 500, the disk fails.
         """
         max_bytes = self._max_bytes()
-        if max_bytes is None or not self.store.is_over(max_bytes):
+        if max_bytes is None or self.store.num_bytes() <= max_bytes:
             return []
+        target = max_bytes * (1 - _HEADROOM)
+        needed = self._database.read(_needed)
+        surplus = [
+            each for each in self.store.longest_unused(self._spare_seconds) if each not in needed
+        ]
+        removed: list[str] = []
+        for start in range(0, len(surplus), _BATCH):
+            if self.store.num_bytes() <= target:
+                break
+            removed += self._remove(surplus[start : start + _BATCH], target)
+        return removed
 
+    def _remove(self, picture_ids: list[str], target: float) -> list[str]:
         def work(connection: sqlite3.Connection) -> list[str]:
-            # All inside the write lock: nothing can become active or a preset meanwhile.
-            keep = ActiveSets.picture_ids(connection) | Presets.picture_ids(connection)
-            removed = self.store.enforce_limit(max_bytes, keep, self._spare_seconds)
+            # Asked again inside the write lock: nothing can become active meanwhile.
+            needed = _needed(connection)
+            removed = []
+            for each in picture_ids:
+                if each not in needed and self.store.num_bytes() > target:
+                    removed += self.store.delete([each], self._spare_seconds)
             History.drop(connection, removed)
             return removed
 
         return self._database.write(work)
 
-    def _tidy_quietly(self) -> None:
-        """As `tidy`; the picture that was just added is kept whatever goes wrong here."""
+    def _enforce_quietly(self) -> None:
+        """As `enforce_limit`; the picture that was just added is kept whatever goes wrong here."""
         try:
-            self.tidy()
+            self.enforce_limit()
         except (FabricError, OSError) as error:
             _log.warning("FABRIC: the picture store could not be tidied: %s", error)
+
+
+def _needed(connection: sqlite3.Connection) -> set[str]:
+    return ActiveSets.picture_ids(connection) | Presets.picture_ids(connection)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -18,7 +18,14 @@ from lib_fabric.errors import FabricError
 from lib_fabric.files import write_atomically
 from lib_fabric.pictures import ID_PATTERN, SHORT_ID_DIGITS, Picture, decode_bytes, from_image
 from lib_fabric.settings import shorten
-from lib_fabric.store_usage import NOTE_SUFFIX, PICTURE_SUFFIX, SPARE_SECONDS, StoreUsage
+from lib_fabric.store_usage import (
+    NOTE_SUFFIX,
+    PICTURE_SUFFIX,
+    SPARE_SECONDS,
+    THUMBNAIL_SUFFIX,
+    StoreUsage,
+)
+from lib_fabric.thumbnails import is_thumbnail, make_thumbnail
 
 
 class PictureStore:
@@ -26,7 +33,7 @@ class PictureStore:
 
     A file appears by one atomic rename, so that a reader never sees half of it. The same picture
     added twice is one file. A file's modification time is when the picture was last added or
-    loaded, which decides what `enforce_limit` deletes first.
+    loaded, which decides what goes first when there are too many.
 
     Attributes:
         after_add: called after every new file, whoever added it; must not raise.
@@ -81,14 +88,28 @@ class PictureStore:
     def thumbnail(self, picture_id: str, size_px: int = 192) -> bytes:
         """A JPEG whose longer side is at most `size_px`. Looking is not using: see `load`.
 
+        One size is kept beside each picture: a page of them would take seconds otherwise.
+
         Raises:
             FabricError: as `load`.
         """
-        image = self._read(picture_id).image.copy()
-        image.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=85)
-        return buffer.getvalue()
+        path = self._find(picture_id)
+        if path is None:
+            raise missing_picture(picture_id)
+        kept_path = path.with_suffix(THUMBNAIL_SUFFIX)
+        mark = ""
+        with contextlib.suppress(OSError):
+            # With the file's size, so that a truncated picture is not shown as if it were there.
+            mark = f"{size_px} px of {path.stat().st_size} bytes"
+            kept = kept_path.read_bytes()
+            if is_thumbnail(kept, mark):
+                return kept
+        data = make_thumbnail(self._read(picture_id).image, size_px, mark)
+        # Without one it only takes longer.
+        with contextlib.suppress(OSError):
+            write_atomically(kept_path, data, is_durable=False)
+            self._usage.grow(len(data))
+        return data
 
     def write_note(self, picture_id: str, note: bytes) -> None:
         """Keeps `note` beside a picture, in place of an older one; an empty one removes it.
@@ -115,24 +136,26 @@ class PictureStore:
                 with contextlib.suppress(OSError):
                     yield path.stem, path.read_bytes()
 
-    def is_over(self, max_bytes: int) -> bool:
-        """Whether the store may hold more than `max_bytes`; cheap, meant for every rating."""
-        return self._usage.num_bytes() > max_bytes
+    def num_bytes(self) -> int:
+        """How much room the pictures take, with what lies beside them; cheap to ask often."""
+        return self._usage.num_bytes()
 
-    def enforce_limit(
-        self, max_bytes: int, keep: Set[str], spare_seconds: float = SPARE_SECONDS
-    ) -> list[str]:
-        """Deletes pictures, the longest unused first, until at most `max_bytes` are left.
+    def longest_unused(self, spare_seconds: float = SPARE_SECONDS) -> list[str]:
+        """Every picture's id, the longest unused first.
 
         Args:
-            keep: ids that are never deleted, even where they alone are more than `max_bytes`.
-            spare_seconds: so recently used pictures stay too: one that was just added may be on
-                its way into an active set.
-
-        Returns:
-            The ids of the deleted pictures.
+            spare_seconds: what was used this recently is left out: a picture that was just added
+                may be on its way into an active set.
         """
-        return self._usage.shrink(max_bytes, keep, spare_seconds)
+        return self._usage.longest_unused(spare_seconds)
+
+    def delete(self, picture_ids: Iterable[str], spare_seconds: float = SPARE_SECONDS) -> list[str]:
+        """Deletes pictures with their notes; returns the ids of those that are gone.
+
+        Args:
+            spare_seconds: what was used this recently stays.
+        """
+        return [each for each in picture_ids if self._usage.delete(each, spare_seconds)]
 
     def _write(self, path: Path, data: bytes, what: str) -> None:
         try:
