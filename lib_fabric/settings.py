@@ -14,22 +14,31 @@ from lib_fabric.errors import FabricError
 
 INFOTEXT_PREFIX = "FABRIC"
 
+Value = bool | float | str
+
 
 @dataclass(frozen=True)
 class SettingField:
-    """How one setting is named, shown and bounded."""
+    """How one setting is named, shown and bounded.
+
+    Attributes:
+        choices: the allowed values of a setting that is one of several words; others have none.
+    """
 
     name: str
     label: str
     help: str
-    default: bool | float
+    default: Value
     minimum: float = 0.0
     maximum: float = 1.0
     step: float = 0.05
+    choices: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
-        """'bool' or 'float'."""
+        """'bool', 'float' or 'choice'."""
+        if self.choices:
+            return "choice"
         return "bool" if isinstance(self.default, bool) else "float"
 
     @property
@@ -37,9 +46,11 @@ class SettingField:
         """The allowed values in words, for messages and README."""
         if self.kind == "bool":
             return "true or false"
+        if self.kind == "choice":
+            return " or ".join(map(repr, self.choices))
         return f"{self.minimum:g} to {self.maximum:g}"
 
-    def check(self, value: object) -> bool | float:
+    def check(self, value: object) -> Value:
         """Returns `value` in the field's type.
 
         Raises:
@@ -47,6 +58,9 @@ class SettingField:
         """
         if self.kind == "bool":
             if isinstance(value, bool):
+                return value
+        elif self.kind == "choice":
+            if isinstance(value, str) and value in self.choices:
                 return value
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             # Compared before conversion: float() of a very long JSON integer overflows.
@@ -73,7 +87,7 @@ def shorten(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _setting(default: bool | float, label: str, help: str, **bounds: float) -> Any:  # noqa: ANN401 (dataclasses.field is typed as the field's value)
+def _setting(default: Value, label: str, help: str, **bounds: float | tuple[str, ...]) -> Any:  # noqa: ANN401 (dataclasses.field is typed as the field's value)
     return field(default=default, metadata={"label": label, "help": help, **bounds})
 
 
@@ -158,7 +172,7 @@ def infotext_key(name: str) -> str:
     return f"{INFOTEXT_PREFIX} {name.replace('_', ' ')}"
 
 
-def read_infotext(setting: SettingField, params: Mapping[str, object]) -> bool | float | None:
+def read_infotext(setting: SettingField, params: Mapping[str, object]) -> Value | None:
     """A setting's value in parsed infotext, or None to leave the widget alone.
 
     Infotext leaves defaults out, so where FABRIC made the picture a missing setting means its
@@ -172,7 +186,7 @@ def read_infotext(setting: SettingField, params: Mapping[str, object]) -> bool |
     if setting.kind == "bool":
         return {"True": True, "False": False}.get(str(text))
     try:
-        return setting.check(float(str(text)))
+        return setting.check(str(text) if setting.kind == "choice" else float(str(text)))
     except (ValueError, FabricError):
         return None
 
@@ -183,5 +197,5 @@ def format_number(value: float) -> str:
     return short if float(short) == value else repr(value)
 
 
-def _infotext_value(value: bool | float) -> str:
-    return str(value) if isinstance(value, bool) else format_number(value)
+def _infotext_value(value: Value) -> str:
+    return str(value) if isinstance(value, (bool, str)) else format_number(value)

@@ -132,10 +132,12 @@ class FabricUi:
             widgets |= {name: self._build_widget(fields[name]) for name in SCHEDULE_ROW}
         return widgets | {name: self._build_widget(fields[name]) for name in rest}
 
-    def _build_widget(self, field: SettingField) -> Any:  # noqa: ANN401 (slider or checkbox)
+    def _build_widget(self, field: SettingField) -> Any:  # noqa: ANN401 (slider, checkbox or dropdown)
         shared = {"label": field.label, "value": field.default, "elem_id": self._id(field.name)}
         if field.kind == "bool":
             widget = gr.Checkbox(**shared)
+        elif field.kind == "choice":
+            widget = gr.Dropdown(list(field.choices), **shared)
         else:
             widget = gr.Slider(field.minimum, field.maximum, step=field.step, **shared)
         return _with_tooltip(widget, field.help)

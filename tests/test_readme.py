@@ -15,7 +15,11 @@ def settings_table() -> str:
     """The Markdown table of all settings."""
     rows = ["| Setting | API field | Default | Range | What it does |", "|---|---|---|---|---|"]
     for setting in FabricSettings.fields():
-        default = str(setting.default).lower() if setting.kind == "bool" else f"{setting.default:g}"
+        default = {"bool": str, "choice": "`{}`".format, "float": "{:g}".format}[setting.kind](
+            setting.default
+        )
+        if setting.kind == "bool":
+            default = default.lower()
         rows.append(
             f"| {setting.label} | `{setting.name}` | {default} | {setting.allowed} "
             f"| {setting.help} |"

@@ -171,3 +171,30 @@ def test_a_fields_own_words():
     assert (field.kind, field.allowed) == ("float", "0 to 2")
     field = SettingField("hires", "Hires", "Help.", False)
     assert (field.kind, field.allowed) == ("bool", "true or false")
+    assert (CHOICE.kind, CHOICE.allowed) == ("choice", "'slow' or 'fast'")
+
+
+# One of several words
+
+
+CHOICE = SettingField("pace", "Pace", "Help.", "slow", choices=("slow", "fast"))
+
+
+@pytest.mark.parametrize("value", ["slow", "fast"])
+def test_a_choice_takes_its_words(value):
+    assert CHOICE.check(value) == value
+    assert read_infotext(CHOICE, {"FABRIC pace": value}) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Fast", "'Fast'"), ("", "''"), ("fast ", "'fast '"), (1, "1"), (None, "None"),
+        (True, "True"), (["fast"], "a list of 1"), ("x" * 99, "'" + "x" * 60 + "'…"),
+    ],
+)  # fmt: skip
+def test_a_choice_refuses_everything_else(value, shown):
+    with pytest.raises(FabricError) as caught:
+        CHOICE.check(value)
+    assert str(caught.value) == f"'pace' must be 'slow' or 'fast', not {shown}."
+    assert read_infotext(CHOICE, {"FABRIC pace": str(value)}) is None

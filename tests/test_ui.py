@@ -106,6 +106,9 @@ def test_widgets_agree_with_the_settings(built, field):
     assert type(widget.value) is type(field.default)
     if field.kind == "bool":
         assert isinstance(widget, gr.Checkbox)
+    elif field.kind == "choice":
+        assert isinstance(widget, gr.Dropdown)
+        assert tuple(widget.choices) == field.choices
     else:
         bounds = (widget.minimum, widget.maximum, widget.step)
         assert bounds == (field.minimum, field.maximum, field.step)
