@@ -17,10 +17,24 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 # Fused kernels want head dimensions that are multiples of 8.
 _HEAD_DIM_MULTIPLE = 8
-# Devices where scaled_dot_product_attention never builds the whole score matrix.
-_FUSED_DEVICES = ("cpu", "cuda", "xpu")
-# Elsewhere the scores of one slice of queries take at most this many bytes.
+# Where no fused kernel exists, the scores of one slice of queries take at most this many bytes.
 _MAX_SCORE_BYTES = 256 * 1024 * 1024
+
+
+def fused_devices(torch_version: str, is_rocm: bool) -> tuple[str, ...]:
+    """Device types where scaled_dot_product_attention never builds the whole score matrix.
+
+    On a CPU that is so from torch 2.1 on (WebUI 1.6.1 and 1.7.0 come with 2.0); AMD's cards call
+    themselves "cuda" and mostly have no such kernel.
+    """
+    major, minor = (int(part) for part in torch_version.split(".")[:2])
+    devices = [] if is_rocm else ["cuda"]
+    if (major, minor) >= (2, 1):
+        devices.append("cpu")
+    return tuple(devices)
+
+
+_FUSED_DEVICES = fused_devices(torch.__version__, torch.version.hip is not None)
 
 
 def weighted_attention(

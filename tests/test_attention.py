@@ -147,6 +147,20 @@ def test_slices_of_queries_join_to_the_same(monkeypatch, queries_per_slice, weig
     assert max(sizes) == min(max(queries_per_slice, 1), 5)
 
 
+@pytest.mark.parametrize(
+    ("version", "is_rocm", "expected"),
+    [
+        ("2.0.1+cpu", False, {"cuda"}),
+        ("2.0.1+cu118", False, {"cuda"}),
+        ("2.1.2+cu121", False, {"cuda", "cpu"}),
+        ("2.13.0", False, {"cuda", "cpu"}),
+        ("2.1.2+rocm5.6", True, {"cpu"}),
+    ],
+)
+def test_devices_without_a_fused_kernel_get_slices(version, is_rocm, expected):
+    assert set(attention.fused_devices(version, is_rocm)) == expected
+
+
 def test_a_fused_device_takes_everything_at_once(monkeypatch):
     monkeypatch.setattr(attention, "_MAX_SCORE_BYTES", 1)
     calls = []

@@ -17,12 +17,18 @@ from tests.demo.client import WebuiClient, to_base64
 from tests.tiny_model.shapes import Scene, draw
 
 REAL_URL = os.environ.get("FABRIC_WEBUI_URL")
+# The settings that tests override.
+_OVERRIDDEN = ("batch_cond_uncond", "pad_cond_uncond")
 
 
 @pytest.fixture(scope="session")
 def webui(request):
     """The API of the WebUI under test."""
-    return WebuiClient(REAL_URL or request.getfixturevalue("standin").url)
+    client = WebuiClient(REAL_URL or request.getfixturevalue("standin").url)
+    # 1.6.1 overrides only settings that have been set once (KeyError otherwise).
+    options = client.get("/sdapi/v1/options")
+    client.post("/sdapi/v1/options", {name: options[name] for name in _OVERRIDDEN})
+    return client
 
 
 @pytest.fixture(scope="session")
