@@ -26,7 +26,6 @@ from lib_fabric.state_cache import StateCache
 HALF_TYPES = [torch.bfloat16, torch.float16]
 FP8 = torch.float8_e4m3fn
 STORED_IN_FP8 = (nn.Conv2d, nn.Linear)
-NORMS = (nn.GroupNorm, nn.LayerNorm)
 
 
 @pytest.fixture(autouse=True)
