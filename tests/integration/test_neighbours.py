@@ -1,0 +1,61 @@
+"""Feedback beside an extension that generates inside a generation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.demo.client import WebuiClient, to_base64
+from tests.integration.payloads import assert_differ, assert_same, payload
+from tests.webui.server import StandIn
+
+ROOT = Path(__file__).resolve().parents[2]
+# img2img encodes with the VAE's noise, from whatever stream the last request left.
+VAE_NOISE = 16
+HIRES = {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.7}
+
+
+@pytest.fixture(scope="module")
+def neighbour(standin):
+    """A stand-in with FABRIC and `tests/webui/neighbour`; asks for `standin` to skip as that."""
+    with StandIn(extension=[ROOT, ROOT / "tests/webui/neighbour"]) as server:
+        yield WebuiClient(server.url)
+
+
+def request_with(when, fabric=None, **changes):
+    request = payload(fabric, **changes)
+    request.setdefault("alwayson_scripts", {})["Second pass"] = {"args": [when]}
+    return request
+
+
+def second_pass_by_hand(neighbour, picture):
+    """What the neighbour's inner generation makes, as a request of its own without feedback."""
+    return neighbour.img2img(
+        **payload(init_images=[to_base64(picture)], denoising_strength=0.6, seed=5)
+    ).pictures
+
+
+def test_a_generation_after_sampling_is_not_steered(neighbour, rated):
+    steered = neighbour.txt2img(**payload(rated)).pictures
+    both = neighbour.txt2img(**request_with("after sampling", rated)).pictures
+    assert_same(both, second_pass_by_hand(neighbour, steered[0]), VAE_NOISE)
+    plain = neighbour.txt2img(**payload()).pictures
+    assert_differ(both[0], second_pass_by_hand(neighbour, plain[0])[0])
+
+
+def test_a_generation_while_sampling_is_not_steered_and_the_outer_one_is(neighbour, rated):
+    fabric = {**rated, "hires": True}
+    steered = neighbour.txt2img(**payload(fabric, **HIRES)).pictures
+    outer, inner = neighbour.txt2img(**request_with("while sampling", fabric, **HIRES)).pictures
+    assert_same([outer], steered, 0)
+    red = Image.new("RGB", (64, 64), "red")
+    assert_same([inner], second_pass_by_hand(neighbour, red), VAE_NOISE)
+
+
+def test_afterwards_nothing_is_left(neighbour, rated):
+    plain = neighbour.txt2img(**payload(**HIRES)).pictures
+    for when in ("after sampling", "while sampling"):
+        neighbour.txt2img(**request_with(when, rated, **HIRES))
+    assert_same(plain, neighbour.txt2img(**payload(**HIRES)).pictures, 0)
