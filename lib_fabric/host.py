@@ -7,6 +7,7 @@ to the `Host` protocol of session.py.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Hashable
 from pathlib import Path
@@ -33,6 +34,7 @@ from lib_fabric.history import Details
 from lib_fabric.latents import LATENT_SCALE_PX
 from lib_fabric.reference_pass import Conditioning
 from lib_fabric.session import DenoiseStep
+from lib_fabric.settings import MAX_PICTURES
 from lib_fabric.state_cache import StateCache
 
 try:
@@ -54,6 +56,8 @@ _LORA_MODULE = "networks"
 # Options that change what the U-Net does with the same input.
 _STATE_OPTIONS = ("upcast_attn", "enable_quantization", "sd_noise_schedule", "fp8_storage")
 _MEGABYTE = 2**20
+_MOST_MEGABYTES = 65536
+_MOST_PICTURES = 256
 
 
 def library_folder() -> Path:
@@ -86,18 +90,41 @@ def add_options() -> None:
             2048,
             "Memory for kept reference states (MB)",
             gr.Slider,
-            {"minimum": 0, "maximum": 65536, "step": 256},
+            {"minimum": 0, "maximum": _MOST_MEGABYTES, "step": 256},
             section=section,
         ).info("one picture and step takes about 45 MB with SD 1.5 at 512x512 in half precision"),
+    )
+    shared.opts.add_option(
+        "fabric_max_pictures",
+        shared.OptionInfo(
+            MAX_PICTURES,
+            "Most pictures that can be liked, and that can be disliked",
+            gr.Slider,
+            {"minimum": 1, "maximum": _MOST_PICTURES, "step": 1},
+            section=section,
+        ).info("each takes one more pass through the model at every step with feedback"),
     )
 
 
 def configure_states(states: StateCache) -> None:
     """Sets up kept states as the options say."""
     place = getattr(shared.opts, "fabric_keep_states", "RAM")
-    megabytes = getattr(shared.opts, "fabric_keep_states_mb", 2048)
-    max_bytes = 0 if place == "Off" else int(megabytes) * _MEGABYTE
+    megabytes = _whole_number("fabric_keep_states_mb", 2048, 0, _MOST_MEGABYTES)
+    max_bytes = 0 if place == "Off" else megabytes * _MEGABYTE
     states.configure(max_bytes, torch.device("cpu") if place == "RAM" else None)
+
+
+def max_pictures() -> int:
+    """How many pictures may be in each list, as the options say."""
+    return _whole_number("fabric_max_pictures", MAX_PICTURES, 1, _MOST_PICTURES)
+
+
+def _whole_number(option: str, default: int, minimum: int, maximum: int) -> int:
+    """An option as a number in its range: config.json and the API may hold anything there."""
+    value = getattr(shared.opts, option, default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        return default
+    return int(min(max(value, minimum), maximum))
 
 
 def gallery_picture(entry: object) -> Image.Image:

@@ -15,7 +15,7 @@ from lib_fabric.settings import SettingField, format_number, shorten
 
 WEIGHT = SettingField("weight", "Weight", "How much this picture counts.", 1.0, 0.0, 2.0)
 # Far more than any list can hold; only there so that a hostile text costs nothing.
-MAX_LIST_CHARACTERS = 20_000
+MAX_LIST_CHARACTERS = 40_000
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from typing import Any
 from lib_fabric.errors import FabricError
 
 INFOTEXT_PREFIX = "FABRIC"
+# Of each list, unless the WebUI's settings say otherwise.
+MAX_PICTURES = 64
 
 Value = bool | float | str
 

@@ -18,7 +18,13 @@ import gradio as gr
 from lib_fabric.errors import FabricError
 from lib_fabric.library import Library
 from lib_fabric.request import PICTURE_LISTS, argument_names
-from lib_fabric.settings import FabricSettings, SettingField, infotext_key, read_infotext
+from lib_fabric.settings import (
+    MAX_PICTURES,
+    FabricSettings,
+    SettingField,
+    infotext_key,
+    read_infotext,
+)
 from lib_fabric.ui_actions import ShownPictures
 from lib_fabric.ui_answers import Answerer, GalleryPicture, PictureDetails
 from lib_fabric.ui_html import THUMBNAIL_PX, THUMBS, counts_html, lists_html, note_html
@@ -44,12 +50,14 @@ class Toolkit:
         gallery_picture: its checked reader of one entry of a gallery; raises for a path that the
             host did not hand out.
         picture_details: its reader of how a picture was made.
+        max_pictures: the most pictures that each list may hold now.
     """
 
     accordion: Callable[..., Any]
     tool_button: Callable[..., Any]
     gallery_picture: GalleryPicture
     picture_details: PictureDetails
+    max_pictures: Callable[[], int] = lambda: MAX_PICTURES
 
 
 class FabricUi:
@@ -64,7 +72,9 @@ class FabricUi:
         self._tab = tab
         self._store = library.store
         self._toolkit = toolkit
-        self._answerer = Answerer(library, toolkit.gallery_picture, toolkit.picture_details)
+        self._answerer = Answerer(
+            library, toolkit.gallery_picture, toolkit.picture_details, toolkit.max_pictures
+        )
         self._relay = Relay(tab)
         self._panels = Panels(library, self._thumbnail)
         # Content-addressed, so that pages may share them; bounded, a few KB each.
@@ -219,7 +229,7 @@ class FabricUi:
             note_html(note),
             *panels,
             *self._setting_values(outcome),
-            reply_json(outcome, note),
+            reply_json(outcome, note, self._toolkit.max_pictures()),
         ]
 
     def _panel_values(self, outcome: Outcome, page: Page) -> tuple[list[Any], Note | None]:

@@ -15,6 +15,7 @@ from lib_fabric.errors import FabricError
 from lib_fabric.history import Details
 from lib_fabric.library import Library
 from lib_fabric.pictures import decode_base64
+from lib_fabric.settings import MAX_PICTURES
 from lib_fabric.ui_actions import ON_PRESETS, Action, parse_action, readable_name
 from lib_fabric.ui_outcome import Note, Outcome, Page, note_of
 from lib_fabric.ui_presets import PresetAnswerer
@@ -36,6 +37,7 @@ class Answerer:
         library: where rated pictures, history, active sets and presets are kept.
         gallery_picture: the host's checked reader of one gallery entry.
         picture_details: the host's reader of how a picture was made.
+        max_pictures: the most that each list may hold now.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Answerer:
         library: Library,
         gallery_picture: GalleryPicture,
         picture_details: PictureDetails = lambda _: Details(),
+        max_pictures: Callable[[], int] = lambda: MAX_PICTURES,
     ) -> None:
         self._library = library
         self._gallery_picture = gallery_picture
         self._picture_details = picture_details
         self._presets = PresetAnswerer(library)
+        self._max_pictures = max_pictures
 
     def answer(self, text: object, page: Page) -> Outcome:
         """Carries out the action in the JSON `text`. Never raises: errors become the note."""
@@ -86,7 +90,7 @@ class Answerer:
     def _rate(self, action: Action, page: Page) -> Outcome:
         image = self._shown_image(page.shown.pick(action.index))
         picture_id = self._library.store.add(image).id
-        ratings = page.ratings.rate(picture_id, action.to)
+        ratings = page.ratings.rate(picture_id, action.to, self._max_pictures())
         details = self._picture_details(image)
         note = self._recorded(page, picture_id, action.to, details)
         return Outcome(ratings, picture_id, note)
@@ -103,7 +107,7 @@ class Answerer:
         if page.ratings.list_of(picture_id) == action.to:
             note = Note(f"{name} is {action.to} already.", is_warning=False)
             return Outcome(page.ratings, picture_id, note)
-        ratings = page.ratings.rate(picture_id, action.to)
+        ratings = page.ratings.rate(picture_id, action.to, self._max_pictures())
         return Outcome(ratings, picture_id, self._recorded(page, picture_id, action.to))
 
     def _activate(self, action: Action, page: Page) -> Outcome:
@@ -113,7 +117,7 @@ class Answerer:
             return Outcome(page.ratings.remove(picture_id))
         if picture_id not in self._library.store:
             raise FabricError("That picture's file is gone.")
-        ratings = page.ratings.rate(picture_id, action.to)
+        ratings = page.ratings.rate(picture_id, action.to, self._max_pictures())
         return Outcome(ratings, note=self._recorded(page, picture_id, action.to))
 
     def _forget(self, action: Action, page: Page) -> Outcome:
@@ -121,7 +125,7 @@ class Answerer:
         return Outcome(page.ratings.remove(action.picture_id))
 
     def _move(self, action: Action, page: Page) -> Outcome:
-        ratings = page.ratings.move(action.picture_id, action.to)
+        ratings = page.ratings.move(action.picture_id, action.to, self._max_pictures())
         return Outcome(ratings, note=self._recorded(page, action.picture_id, action.to))
 
     def _restore(self, action: Action, page: Page) -> Outcome:

@@ -17,7 +17,7 @@ from lib_fabric.picture_lists import (
     format_picture_list,
     parse_picture_list,
 )
-from lib_fabric.request import MAX_PICTURES
+from lib_fabric.settings import MAX_PICTURES
 
 ListName = Literal["liked", "disliked"]
 OTHER_LIST: dict[ListName, ListName] = {"liked": "disliked", "disliked": "liked"}
@@ -81,18 +81,20 @@ class Ratings:
             return "liked"
         return "disliked" if picture_id in self.disliked else None
 
-    def rate(self, picture_id: str, name: ListName) -> Ratings:
+    def rate(self, picture_id: str, name: ListName, limit: int = MAX_PICTURES) -> Ratings:
         """Puts a picture into the list `name`, out of the other one if it is there.
+
+        Args:
+            limit: the most that a list may hold.
 
         Raises:
             FabricError: the list is full.
         """
         if picture_id in self.ids(name):
             return self
-        if len(self.ids(name)) >= MAX_PICTURES:
-            raise FabricError(
-                f"At most {MAX_PICTURES} pictures can be {name}. Remove one before adding another."
-            )
+        if len(self.ids(name)) >= limit:
+            most = f"{limit} picture" + "s" * (limit != 1)
+            raise FabricError(f"At most {most} can be {name}. Remove one before adding another.")
         rest = self.remove(picture_id)
         lists = {name: (*rest.ids(name), picture_id)}
         return replace(rest, weights=self.weights, **lists)
@@ -101,14 +103,14 @@ class Ratings:
         """Forgets the rating of a picture; unknown ids change nothing."""
         return self._only({each for each in (*self.liked, *self.disliked) if each != picture_id})
 
-    def move(self, picture_id: str, name: ListName) -> Ratings:
+    def move(self, picture_id: str, name: ListName, limit: int = MAX_PICTURES) -> Ratings:
         """Moves a rated picture, with its weight, to the list `name`.
 
         Raises:
             FabricError: the picture is not rated on this page, or the list is full.
         """
         self._require(picture_id)
-        return self.rate(picture_id, name)
+        return self.rate(picture_id, name, limit)
 
     def weigh(self, picture_id: str, weight: float) -> Ratings:
         """Lets a rated picture count `weight`.

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from lib_fabric.request import MAX_PICTURES, PICTURE_LISTS
+from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.ui_outcome import Note, Outcome
 
 CHANNELS = ("edit", "rate")
@@ -88,8 +88,8 @@ def hidden_from_config(component: Any) -> Any:  # noqa: ANN401 (any gradio compo
     return component
 
 
-def reply_json(outcome: Outcome, note: Note | None) -> str:
-    """What `fabric.js` needs to know of an answer."""
+def reply_json(outcome: Outcome, note: Note | None, limit: int) -> str:
+    """What `fabric.js` needs to know of an answer; each list may hold `limit` pictures."""
     download = outcome.download
     return json.dumps(
         {
@@ -97,7 +97,7 @@ def reply_json(outcome: Outcome, note: Note | None) -> str:
             "liked": outcome.ratings.liked,
             "disliked": outcome.ratings.disliked,
             "texts": [outcome.ratings.text(name) for name in PICTURE_LISTS],
-            "limit": MAX_PICTURES,
+            "limit": limit,
             "rated": outcome.picture_id,
             "note": note.text if note else "",
             "failed": bool(note and note.is_warning),

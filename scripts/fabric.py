@@ -41,7 +41,13 @@ class FabricScript(scripts.Script):
 
     def ui(self, is_img2img):
         tab = "img2img" if is_img2img else "txt2img"
-        toolkit = Toolkit(InputAccordion, ToolButton, host.gallery_picture, host.picture_details)
+        toolkit = Toolkit(
+            InputAccordion,
+            ToolButton,
+            host.gallery_picture,
+            host.picture_details,
+            host.max_pictures,
+        )
         page = FabricUi(tab, LIBRARY, toolkit)
         components = page.build()
         # With --api the host calls ui() again in throw-away pages; the first one is the real one.
@@ -58,7 +64,7 @@ class FabricScript(scripts.Script):
     def process(self, p, *args):
         sampling.release_sampling(p)
         try:
-            request = parse_arguments(args, LIBRARY.store)
+            request = parse_arguments(args, LIBRARY.store, host.max_pictures())
         except FabricError as error:
             sampling.refuse(p, error)
             return

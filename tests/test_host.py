@@ -278,3 +278,23 @@ def test_how_a_picture_was_made_is_read_from_its_infotext(host, infotext, expect
     if infotext is not None:
         image.info["parameters"] = infotext
     assert host.picture_details(image) == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "most"),
+    [(1, 1), (64, 64), (256, 256), (12.0, 12), (0, 1), (-5, 1), (10**30, 256), (float("inf"), 256),
+     (None, 64), ("many", 64), (True, 64), ([], 64), (float("nan"), 64)],
+)  # fmt: skip
+def test_the_cap_on_pictures_is_what_the_options_say_within_reason(host, stored, most):
+    assert host.max_pictures() == 64, "before the option is there"
+    host.fakes["shared"].opts.fabric_max_pictures = stored
+    assert host.max_pictures() == most
+
+
+@pytest.mark.parametrize("stored", [None, "much", [], {}, True, float("nan")])
+def test_an_unusable_option_never_stops_a_generation(host, stored):
+    from lib_fabric.state_cache import StateCache
+
+    host.fakes["shared"].opts.fabric_keep_states = stored
+    host.fakes["shared"].opts.fabric_keep_states_mb = stored
+    host.configure_states(StateCache())

@@ -136,6 +136,14 @@ def test_infotext_of_others_and_unusable_values_change_nothing():
             assert read_infotext(setting, {key: unusable}) is None
 
 
+@given(st.text(max_size=40) | st.integers() | st.floats() | st.none() | st.lists(st.text()))
+def test_whatever_infotext_holds_is_a_value_in_range_or_leaves_the_widget_alone(value):
+    for setting in FabricSettings.fields():
+        read = read_infotext(setting, {infotext_key(setting.name): value})
+        if read is not None:
+            setting.check(read)
+
+
 # Messages
 
 

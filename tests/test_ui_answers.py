@@ -167,6 +167,26 @@ def test_a_picture_after_the_grid_is_rated(press):
     assert counts(press(do="rate", to="liked", index=2)) == (1, 0)
 
 
+def test_the_cap_is_what_it_is_at_the_press(tmp_path):
+    cap = [2]
+    answerer = Answerer(PictureStore(tmp_path), read_gallery, lambda: cap[0])
+    page = Page(Ratings((A, B)), is_enabled=True, shown=gallery("red"))
+    refused = answerer.answer('{"do": "rate", "to": "liked", "index": 0}', page)
+    assert refused.ratings == page.ratings
+    assert refused.note.text == (
+        "At most 2 pictures can be liked. Remove one before adding another."
+    )
+    cap[0] = 3
+    assert len(answerer.answer('{"do": "rate", "index": 0}', page).ratings.liked) == 3
+    cap[0] = 1
+    moved = answerer.answer(json.dumps({"do": "move", "id": A, "to": "disliked"}), page)
+    assert moved.ratings == Ratings((B,), (A,))
+    again = Page(moved.ratings, is_enabled=True, shown=page.shown)
+    refused = answerer.answer(json.dumps({"do": "move", "id": A, "to": "liked"}), again)
+    assert refused.ratings == moved.ratings
+    assert refused.note.text.startswith("At most 1 picture can be liked.")
+
+
 def test_a_full_list_keeps_what_it_has(press):
     full = Ratings(tuple(f"{index:064x}" for index in range(MAX_PICTURES)))
     press.page = Page(full, shown=gallery("red"))
