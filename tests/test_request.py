@@ -9,17 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from lib_fabric import request as request_module
 from lib_fabric.errors import FabricError
 from lib_fabric.pictures import from_image
-from lib_fabric.request import MAX_PICTURES, FabricRequest, argument_names, parse_arguments
+from lib_fabric.request import MAX_PICTURES, FabricRequest, parse_arguments
 from lib_fabric.settings import FabricSettings
 from lib_fabric.store import PictureStore
-
-POSITIONS = [
-    "enabled", "liked", "disliked", "strength", "min_strength", "start", "end", "negative_scale",
-    "hires",
-]  # fmt: skip
-KNOWN = ", ".join(POSITIONS)
+from tests.inputs.bad import POSITIONS
 
 
 def _image(seed=0):
@@ -28,10 +24,14 @@ def _image(seed=0):
     )
 
 
-def _base64(seed=0):
+def _base64_of(image):
     buffer = io.BytesIO()
-    _image(seed).save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _base64(seed=0):
+    return _base64_of(_image(seed))
 
 
 def _id(seed=0):
@@ -44,10 +44,6 @@ def _refusal(arguments, store):
     assert caught.value.status_code == 422
     assert caught.value.detail == str(caught.value)
     return str(caught.value)
-
-
-def test_the_positions_are_the_agreed_ones():
-    assert argument_names() == POSITIONS
 
 
 def test_an_object_of_everything(store):
@@ -151,98 +147,41 @@ def test_the_most_pictures(store):
     assert len(request.liked) == MAX_PICTURES == 64
 
 
+def test_another_cap(store):
+    ids = [store.add(_image(seed)).id for seed in range(3)]
+    assert len(parse_arguments([True, ids, ids], store, max_pictures=3).disliked) == 3
+    with pytest.raises(FabricError, match=r"^'disliked' may hold at most 2 pictures, not 3\.$"):
+        parse_arguments([True, ids[:2], ids], store, max_pictures=2)
+    with pytest.raises(FabricError, match=r"^'liked' may hold at most 1 picture, not 3\.$"):
+        parse_arguments([True, ids, ids], store, max_pictures=1)
+
+
+def test_many_small_files_may_not_unfold_to_more_than_fits(store, monkeypatch):
+    monkeypatch.setattr(request_module, "MAX_TOTAL_PIXELS", 3 * 2**20)
+    huge = [_base64_of(Image.new("1", (1024, 1024 + extra))) for extra in range(3)]
+    sentence = _refusal([{"liked": huge[:1], "disliked": ["x", *huge][1:]}], store)
+    assert sentence == (
+        "disliked[2]: the pictures have more than 3 million pixels together. "
+        "Send fewer or smaller ones."
+    )
+    assert list(store._folder.rglob("*")) == []
+    # The same one again costs nothing.
+    assert parse_arguments([{"liked": huge[:1] * 64}], store).is_active
+
+
+def test_kept_pictures_count_too(store, monkeypatch):
+    monkeypatch.setattr(request_module, "MAX_TOTAL_PIXELS", 2 * 20 * 30)
+    ids = [store.add(_image(seed)).id for seed in range(3)]
+    assert _refusal([{"liked": ids}], store).startswith("liked[2]: the pictures have more than")
+    assert parse_arguments([{"liked": ids[:2] * 5}], store).is_active
+
+
 # Refusals
-
-
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        ({"strenght": 1}, f"FABRIC: unknown field 'strenght'. Known: {KNOWN}."),
-        ({"": 1}, f"FABRIC: unknown field ''. Known: {KNOWN}."),
-        ({"x" * 100: 1}, f"FABRIC: unknown field '{'x' * 60}'…. Known: {KNOWN}."),
-        ({5: 1}, f"FABRIC: unknown field 5. Known: {KNOWN}."),
-        ({"enabled": 1}, "'enabled' must be true or false, not 1."),
-        ({"enabled": None}, "'enabled' must be true or false, not None."),
-        ({"strength": 2.5}, "'strength' must be 0 to 2, not 2.5."),
-        ({"strength": None}, "'strength' must be 0 to 2, not None."),
-        ({"start": 0.9, "end": 0.1}, "'start' (0.9) must not be after 'end' (0.1)."),
-        ({"hires": "yes"}, "'hires' must be true or false, not 'yes'."),
-        ({"liked": "abc"}, "'liked' must be a list of pictures, not 'abc'."),
-        ({"disliked": {"image": "x"}}, "'disliked' must be a list of pictures, not an object."),
-        ({"liked": 5}, "'liked' must be a list of pictures, not 5."),
-        ({"disliked": ["x"] * 65}, "'disliked' may hold at most 64 pictures, not 65."),
-        (
-            {"liked": [5]},
-            "liked[0] must be a picture in base64 or the id of a rated picture, not 5.",
-        ),
-        (
-            {"disliked": [None]},
-            "disliked[0] must be a picture in base64 or the id of a rated picture, not None.",
-        ),
-        (
-            {"liked": [["x"]]},
-            "liked[0] must be a picture in base64 or the id of a rated picture, not a list of 1.",
-        ),
-        (
-            {"liked": ["/etc/passwd"]},
-            "liked[0] is neither a picture in base64 (PNG, JPEG or WebP) "
-            "nor the id of a rated picture.",
-        ),
-        ({"liked": ["AAAA"]}, "liked[0] is not a PNG, JPEG or WebP picture."),
-        ({"liked": [{}]}, "liked[0] has no 'image'."),
-        ({"liked": [{"weight": 1}]}, "liked[0] has no 'image'."),
-        (
-            {"liked": [{"image": "AAAA", "wieght": 1}]},
-            "liked[0]: unknown field 'wieght'. Known: image, weight.",
-        ),
-        (
-            {"liked": [{"image": "AAAA", "path": "/etc/passwd"}]},
-            "liked[0]: unknown field 'path'. Known: image, weight.",
-        ),
-        (
-            {"liked": [{"image": 7}]},
-            "liked[0].image must be a picture in base64 or the id of a rated picture, not 7.",
-        ),
-        ({"liked": [{"image": "AAAA"}]}, "liked[0].image is not a PNG, JPEG or WebP picture."),
-        (
-            {"liked": [{"image": "AAAA", "weight": 2.1}]},
-            "'liked[0].weight' must be 0 to 2, not 2.1.",
-        ),
-        (
-            {"liked": [{"image": "AAAA", "weight": True}]},
-            "'liked[0].weight' must be 0 to 2, not True.",
-        ),
-        (
-            {"liked": [{"image": "AAAA", "weight": None}]},
-            "'liked[0].weight' must be 0 to 2, not None.",
-        ),
-        (
-            {"liked": ["0" * 64]},
-            f"liked[0]: picture '{'0' * 16}' is no longer in the store. Rate it again.",
-        ),
-        (
-            {"disliked": ["0" * 16]},
-            f"disliked[0]: picture '{'0' * 16}' is no longer in the store. Rate it again.",
-        ),
-    ],
-)
-def test_bad_input_is_refused_with_one_sentence(store, values, sentence):
-    assert _refusal([values], store) == sentence
 
 
 def test_the_sentence_names_the_entry(store):
     sentence = _refusal([{"liked": [_base64(), _base64(), "!"]}], store)
     assert sentence.startswith("liked[2] is neither")
-
-
-def test_too_many_positions(store):
-    sentence = f"at most 9 arguments ({KNOWN}), not 10."
-    assert _refusal([True, [], [], 0.8, 0, 0, 0.8, 0.5, False, "more"], store) == sentence
-
-
-def test_a_bad_first_argument(store):
-    assert _refusal(["yes"], store) == "'enabled' must be true or false, not 'yes'."
-    assert _refusal([[{"liked": []}]], store) == "'enabled' must be true or false, not a list of 1."
 
 
 def test_a_huge_value_makes_a_short_sentence(store):

@@ -39,6 +39,11 @@ class WebuiClient:
         """Raises WebuiError for any status but 200."""
         return self._checked(self._http.post(path, json=body))
 
+    def post_bytes(self, path: str, body: bytes) -> dict[str, Any]:
+        """A body that may be no JSON at all. Raises WebuiError for any status but 200."""
+        headers = {"Content-Type": "application/json"}
+        return self._checked(self._http.post(path, content=body, headers=headers))
+
     def get(self, path: str) -> Any:
         """Raises WebuiError for any status but 200."""
         return self._checked(self._http.get(path))
