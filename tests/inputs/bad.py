@@ -52,6 +52,7 @@ def _liked(entry: object, sentence: str, name: str = "") -> BadInput:
     return BadInput([{"liked": [entry]}], f"liked[0]{sentence}", name=name)
 
 
+_ID = "0123456789abcdef" * 4
 _NOT_BASE64 = " is neither a picture in base64 (PNG, JPEG or WebP) nor the id of a rated picture."
 _NOT_A_PICTURE = " is not a PNG, JPEG or WebP picture."
 _DAMAGED = " is damaged and cannot be read."
@@ -126,7 +127,26 @@ LISTS = [
     _object("'liked' must be a list of pictures, not 5.", liked=5),
     _object("'disliked' must be a list of pictures, not True.", disliked=True),
     _object("'disliked' must be a list of pictures, not nan.", disliked=math.nan),
-    _object("'disliked' must be a list of pictures, not ''.", disliked=""),
+    _object("'liked' must be a list of pictures, not '../../x'.", liked=f"{_ID} ../../x"),
+    _object("'liked' must be a list of pictures, not '*'.", liked="* *"),
+    _object("'liked' must be a list of pictures, not '*0.5'.", liked="*0.5"),
+    *(
+        _object(
+            f"'disliked': the weight of picture {_ID[:16]} must be 0 to 2, not '{weight}'.",
+            disliked=f"{_ID}*{weight}",
+        )
+        for weight in ["", "x", "nan", "inf", "-1", "2.1", "0.5*0.5", "9" * 50]
+    ),
+    _object(
+        "'disliked' is too long a text to be a list of picture ids.",
+        "too long a text",
+        disliked=f"{_ID} " * 5000,
+    ),
+    _object("'liked' may hold at most 64 pictures, not 65.", "65 in a text", liked=f"{_ID} " * 65),
+    _object(
+        f"liked[0].image: picture '{_ID[:16]}' is no longer in the store. Rate it again.",
+        liked=f"{_ID[:16]}*0.5",
+    ),
     _object("'liked' may hold at most 64 pictures, not 65.", "65 liked", liked=["x"] * 65),
     _object("'disliked' may hold at most 64 pictures, not 5000.", "5000", disliked=[None] * 5000),
     BadInput(
@@ -162,8 +182,6 @@ LISTS = [
         ]
     ),
 ]
-
-_ID = "0123456789abcdef" * 4
 
 TEXTS = [
     *(
