@@ -10,6 +10,7 @@ const fabricUi = (function() {
     const MAX_PAST = 50;
 
     const tabs = {};
+    const marksListeners = [];
 
     function newTab(name) {
         return {
@@ -47,6 +48,7 @@ const fabricUi = (function() {
     function request(tab, action) {
         tab.waiting.push(action);
         fabricUi.showWaiting(tab);
+        refreshMarks(tab);
         sendNext(tab);
     }
 
@@ -191,6 +193,24 @@ const fabricUi = (function() {
         request(tab, {do: 'rate', to: list, toggles: true, ...selectedPicture(tab)});
     }
 
+    /** Rates one entry of the gallery, as the buttons below it do for the selected one. */
+    function rate(name, list, picture) {
+        request(tabs[name], {do: 'rate', to: list, toggles: true, ...picture});
+    }
+
+    /** What was pressed but not answered yet: address to list, '' for an undo. */
+    function pendingRatings(name) {
+        const tab = tabs[name];
+        const pending = new Map();
+        for (const each of [tab.current, ...tab.waiting]) {
+            if (!each || !each.address || !isRating(each)) continue;
+            const before = pending.get(each.address) ?? markOf(tab, each.address);
+            const isUndo = each.do === 'unrate' || (each.toggles && before === each.to);
+            pending.set(each.address, isUndo ? '' : each.to);
+        }
+        return pending;
+    }
+
     function markOf(tab, address) {
         const id = tab.ids.get(address);
         return LISTS.find(list => tab.lists[list].includes(id)) || '';
@@ -218,6 +238,7 @@ const fabricUi = (function() {
             if (thumb) thumb.setAttribute('aria-pressed', String(selected === list));
         }
         fabricUi.refreshAccordion(tab);
+        for (const listener of marksListeners) listener(tab.name);
     }
 
     /** Keeps the marks right while gradio re-renders the gallery. */
@@ -269,5 +290,12 @@ const fabricUi = (function() {
 
     return {
         press, take, finish, translate, listsChanged, request, undo, element, setMark,
+        rate, pendingRatings,
+        tabNames: () => Object.keys(tabs),
+        gallery: name => gallery(tabs[name]),
+        selectedPicture: name => selectedPicture(tabs[name]),
+        markOf: (name, address) => markOf(tabs[name], address),
+        /** Calls back with the tab's name whenever its gallery or what is rated may have changed. */
+        onMarks: listener => marksListeners.push(listener),
     };
 })();
