@@ -1,0 +1,22 @@
+// Keeps the picture where the eye is: on narrow pages the accordion above it grows with a rating.
+/* global fabricUi */
+
+/** Scrolls along with what the tab's accordion does to a node's place; returns how to stop it. */
+fabricUi.holdStill = function(name, node) {
+    const accordion = gradioApp().getElementById(`${name}_fabric_accordion`);
+    const place = () => node.getBoundingClientRect().top;
+    let top = place();
+    const onScroll = () => {
+        top = place();
+    };
+    const observer = new ResizeObserver(() => {
+        const moved = place() - top;
+        if (moved && node.offsetParent) window.scrollBy({top: moved, behavior: 'instant'});
+    });
+    if (accordion) observer.observe(accordion);
+    window.addEventListener('scroll', onScroll, {passive: true});
+    return () => {
+        observer.disconnect();
+        window.removeEventListener('scroll', onScroll);
+    };
+};
