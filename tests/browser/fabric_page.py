@@ -24,6 +24,11 @@ class FabricPage:
         self.note = self.own("note")
         self.is_enabled = page.locator(f"#{tab}_fabric_accordion-checkbox input")
         self.infotext = page.locator(f"#html_info_{tab}").first
+        self.viewer = page.locator("#lightboxModal")
+        # In the gallery: on the thumbnail under the pointer, and on the preview.
+        self.thumbnail_thumbs = self.gallery.locator("[data-fabric-thumbs=thumbnail]")
+        self.preview_thumbs = self.gallery.locator("[data-fabric-thumbs=preview]")
+        self.viewer_thumbs = self.viewer.locator("[data-fabric-thumbs=viewer]")
 
     def own(self, name: str) -> Locator:
         """An element of the extension by its short name."""
@@ -92,6 +97,21 @@ class FabricPage:
         self.press(thumb)
         is_undo = before == f"{thumb}d"
         self.expect_mark(index, "" if is_undo else f"{thumb}d")
+
+    def press_on_thumbnail(self, index: int, name: str) -> None:
+        """Moves the pointer onto a thumbnail of the strip and presses one of its thumbs."""
+        self.pictures.nth(index).hover()
+        self.thumbnail_thumbs.locator(f"[data-to={name}]").click()
+
+    def open_viewer(self) -> None:
+        """Opens the selected picture in the host's full-size viewer."""
+        # Before the host has prepared it, a press goes to the next picture instead.
+        self.gallery.locator(".preview > img[data-modded]").click()
+        expect(self.viewer).to_be_visible()
+
+    def press_in_viewer(self, name: str) -> None:
+        """Presses a thumb in the viewer."""
+        self.viewer_thumbs.locator(f"[data-to={name}]").click()
 
     def tiles(self, name: str) -> Locator:
         """The pictures in the list 'liked' or 'disliked'."""
