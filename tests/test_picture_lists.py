@@ -39,7 +39,9 @@ def test_a_list_reads_back_exactly(pictures):
     assert parse_picture_list(format_picture_list(pictures), "liked") == tuple(pictures)
 
 
-@pytest.mark.parametrize("text", ["abc", "../../etc/passwd", SHORT.upper(), f"{SHORT},{SHORT}", "*2"])
+@pytest.mark.parametrize(
+    "text", ["abc", "../../etc/passwd", SHORT.upper(), f"{SHORT},{SHORT}", "*2"]
+)
 def test_what_is_not_an_id_is_refused(text):
     assert _refusal(text) == f"'liked' must be a list of pictures, not {text!r}."
 

@@ -169,7 +169,7 @@ def test_a_picture_after_the_grid_is_rated(press):
 
 def test_the_cap_is_what_it_is_at_the_press(tmp_path):
     cap = [2]
-    answerer = Answerer(PictureStore(tmp_path), read_gallery, lambda: cap[0])
+    answerer = Answerer(Library(tmp_path), read_gallery, max_pictures=lambda: cap[0])
     page = Page(Ratings((A, B)), is_enabled=True, shown=gallery("red"))
     refused = answerer.answer('{"do": "rate", "to": "liked", "index": 0}', page)
     assert refused.ratings == page.ratings
