@@ -8,9 +8,11 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import gradio as gr
 from modules import errors, images, script_callbacks, shared, ui_tempdir
+from modules.paths_internal import data_path
 from PIL import Image
 
 sys.modules["modules.generation_parameters_copypaste"] = sys.modules[__name__]
@@ -130,6 +132,11 @@ def add_paste_fields(
     }
 
 
+def create_buttons(tabs_list: list[str]) -> dict[str, gr.Button]:
+    """A "Send to" button per tab."""
+    return {tab: gr.Button(f"Send to {tab}", elem_id=f"{tab}_tab") for tab in tabs_list}
+
+
 def register_paste_params_button(binding: ParamBinding) -> None:
     """Adds a button; it is wired once the page is complete."""
     registered_param_bindings.append(binding)
@@ -147,9 +154,11 @@ def _connect(binding: ParamBinding, target: dict) -> None:
     if binding.source_image_component is not None and target["init_img"] is not None:
         sizes = [c for c, name in fields or [] if name in ("Size-1", "Size-2")]
         with_size = len(sizes) == 2 and binding.tabname != "inpaint"
+        is_gallery = isinstance(binding.source_image_component, gr.Gallery)
+        plain = image_from_url_text if is_gallery else lambda x: x
         click(
-            fn=send_image_and_dimensions if with_size else image_from_url_text,
-            _js="extract_image_from_gallery",
+            fn=send_image_and_dimensions if with_size else plain,
+            _js="extract_image_from_gallery" if is_gallery else None,
             inputs=[binding.source_image_component],
             outputs=[target["init_img"], *(sizes if with_size else [])],
             show_progress=False,
@@ -255,6 +264,9 @@ def connect_paste(
     """Wires a button that fills in fields from the infotext in a text box."""
 
     def paste(prompt: str) -> list:
+        last = Path(data_path, "params.txt")
+        if not prompt and not shared.cmd_opts.hide_ui_dir_config and last.is_file():
+            prompt = last.read_text(encoding="utf8")
         params = parse_generation_parameters(prompt)
         script_callbacks.infotext_pasted_callback(prompt, params)
         res = []

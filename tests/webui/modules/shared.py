@@ -23,6 +23,7 @@ config_filename = str(Path(data_path) / "config.json")
 parallel_processing_allowed = True
 xformers_available = False
 batch_cond_uncond = True
+hide_dirs = {"visible": not cmd_opts.hide_ui_dir_config}
 
 demo: gr.Blocks | None = None
 state = None

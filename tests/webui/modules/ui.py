@@ -1,4 +1,4 @@
-"""The page: a txt2img and an img2img tab, tabs of extensions, and Reload UI."""
+"""The page: txt2img, img2img and PNG Info, tabs of extensions, and Reload UI."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import gradio as gr
 import gradio.utils
 from fastapi import FastAPI
 from modules import (  # noqa: F401  (gradio_extensons: imported for what it does)
+    extras,
     gradio_extensons,
     script_callbacks,
     shared,
     ui_tabs,
 )
 from modules import infotext_utils as parameters_copypaste
+from modules.call_queue import wrap_gradio_call_no_job
 from modules.shared import opts
 from modules.ui_common import create_refresh_button, plaintext_to_html  # noqa: F401  (re-exports)
 from modules.ui_gradio_extensions import reload_javascript
@@ -28,6 +30,41 @@ random_symbol = "\U0001f3b2️"
 reuse_symbol = "♻️"
 
 
+def create_pnginfo() -> gr.Blocks:
+    """The PNG Info tab: a picture's texts, and buttons that send them to the other tabs."""
+    with gr.Blocks(analytics_enabled=False) as interface:
+        with gr.Row(equal_height=False):
+            with gr.Column(variant="panel"):
+                image = gr.Image(
+                    elem_id="pnginfo_image",
+                    label="Source",
+                    source="upload",
+                    interactive=True,
+                    type="pil",
+                )
+            with gr.Column(variant="panel"):
+                html = gr.HTML()
+                generation_info = gr.Textbox(visible=False, elem_id="pnginfo_generation_info")
+                html2 = gr.HTML()
+                with gr.Row():
+                    buttons = parameters_copypaste.create_buttons(["txt2img", "img2img", "inpaint"])
+        for tabname, button in buttons.items():
+            parameters_copypaste.register_paste_params_button(
+                parameters_copypaste.ParamBinding(
+                    paste_button=button,
+                    tabname=tabname,
+                    source_text_component=generation_info,
+                    source_image_component=image,
+                )
+            )
+        image.change(
+            fn=wrap_gradio_call_no_job(extras.run_pnginfo),
+            inputs=[image],
+            outputs=[html, generation_info, html2],
+        )
+    return interface
+
+
 def create_ui() -> gr.Blocks:
     """Builds the page. Both tabs' scripts get new components."""
     reload_javascript()
@@ -35,6 +72,7 @@ def create_ui() -> gr.Blocks:
     script_callbacks.ui_settings_callback()
     interfaces = [(ui_tabs.Txt2ImgTab("txt2img").build(), "txt2img", "txt2img")]
     interfaces += [(ui_tabs.Img2ImgTab("img2img").build(), "img2img", "img2img")]
+    interfaces += [(create_pnginfo(), "PNG Info", "pnginfo")]
     interfaces += script_callbacks.ui_tabs_callback()
     shared.tab_names = [label for _, label, _ in interfaces]
     with gr.Blocks(
