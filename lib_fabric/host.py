@@ -6,10 +6,11 @@ to the `Host` protocol of session.py.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,15 @@ class WebuiHost:
 
     def upcast_attention(self) -> bool:
         return bool(getattr(shared.opts, "upcast_attn", False))
+
+    @contextlib.contextmanager
+    def progress_text(self, text: str) -> Iterator[None]:
+        before = shared.state.textinfo
+        shared.state.textinfo = text
+        try:
+            yield
+        finally:
+            shared.state.textinfo = before
 
     def warn(self, message: str) -> None:
         logger.warning(message)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ from lib_fabric.reference_pass import Conditioning, References, UnetCall
 from lib_fabric.request import FabricRequest, Reference
 from lib_fabric.schedule import feedback_weights
 from lib_fabric.state_cache import StateCache
+
+ENCODING_TEXT = "Reading rated pictures…"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ class Host(AttentionContext, Protocol):
 
     def null_conditioning(self, size_latent: tuple[int, int]) -> Conditioning:
         """The conditioning of the empty prompt, with the extra networks that are active now."""
+
+    def progress_text(self, text: str) -> AbstractContextManager[None]:
+        """Shows `text` in the progress bar for as long as the context lasts."""
 
     def warn(self, message: str) -> None:
         """Tells the user something below the pictures."""
@@ -200,12 +206,13 @@ class FabricSession:
         self._hooks.move_last(self._before_unet)
         self._pass_key = key
         pictures = [ref.picture for ref in (*self._request.liked, *self._request.disliked)]
-        latents = {
-            picture.id: self._latents.latent(
-                picture, step.size_latent, self._host.encode, self._host.model_key()
-            )
-            for picture in pictures
-        }
+        with self._host.progress_text(ENCODING_TEXT):
+            latents = {
+                picture.id: self._latents.latent(
+                    picture, step.size_latent, self._host.encode, self._host.model_key()
+                )
+                for picture in pictures
+            }
         conditioning = self._host.null_conditioning(step.size_latent)
         self._references = References(latents, conditioning, self._host.state_key(), self._states)
 

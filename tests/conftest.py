@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -45,6 +46,8 @@ class FakeHost:
         self.encoded_px = []  # (height, width) of every picture encoded
         self.null_sizes = []  # every size that a null conditioning was asked for
         self.warnings = []
+        self.shown_text = None  # in the progress bar, now
+        self.shown_at_encode = []  # what it was when each picture was encoded
 
     def unet(self):
         return self.current_unet
@@ -58,6 +61,7 @@ class FakeHost:
     def encode(self, pixels):
         """Average colours of every 8x8 px, and red once more, as a latent of four channels."""
         self.encoded_px.append(tuple(pixels.shape[2:]))
+        self.shown_at_encode.append(self.shown_text)
         return avg_pool2d(torch.cat([pixels, pixels[:, :1]], dim=1) * 2 - 1, 8)
 
     def null_conditioning(self, size_latent):
@@ -71,6 +75,14 @@ class FakeHost:
 
     def upcast_attention(self):
         return self.upcast
+
+    @contextlib.contextmanager
+    def progress_text(self, text):
+        self.shown_text = text
+        try:
+            yield
+        finally:
+            self.shown_text = None
 
     def warn(self, message):
         self.warnings.append(message)

@@ -331,3 +331,12 @@ def test_a_unet_swapped_in_that_cannot_be_hooked_is_an_error_for_the_user(tiny_u
     with pytest.raises(UnsupportedModelError):
         sample()
     assert fingerprint(tiny_unet) == clean
+
+
+def test_the_page_says_so_while_pictures_are_encoded(tiny_unet, fake_host):
+    session = make_session(make_request(), fake_host)
+    with session.installed():
+        denoise(session, tiny_unet, make_step(), *make_inputs(4))
+    assert fake_host.shown_at_encode
+    assert set(fake_host.shown_at_encode) == {"Reading rated pictures…"}
+    assert fake_host.shown_text is None

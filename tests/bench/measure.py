@@ -81,6 +81,9 @@ class BenchHost:
     def upcast_attention(self) -> bool:
         return False
 
+    def progress_text(self, text: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def warn(self, message: str) -> None:
         raise RuntimeError(message)
 
