@@ -1,4 +1,4 @@
-"""The only module that knows the WebUI (`modules.*`), and what differs between its versions.
+"""One generation in the WebUI (`modules.*`), and what differs between its versions.
 
 No rule of the method lives here: it adapts U-Net, VAE, empty prompt, noise levels and row counts
 to the `Host` protocol of session.py.
@@ -11,7 +11,6 @@ import logging
 import math
 import sys
 from collections.abc import Hashable, Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -19,7 +18,6 @@ import torch
 from modules import (
     devices,
     images,
-    paths_internal,
     prompt_parser,
     sd_samplers_timesteps,
     sd_unet,
@@ -32,6 +30,7 @@ from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
 from lib_fabric.history import Details
+from lib_fabric.host_options import SECTION
 from lib_fabric.latents import LATENT_SCALE_PX
 from lib_fabric.reference_pass import Conditioning
 from lib_fabric.session import DenoiseStep
@@ -48,9 +47,6 @@ except ImportError:  # before 1.8.0
 
 logger = logging.getLogger(__name__)
 
-# A folder whose name starts with a dot: the WebUI serves every other file below its data folder
-# to whoever may open the page.
-LIBRARY_FOLDER = ".fabric"
 _ENCODER_SEED = 0
 # The built-in Lora extension's module, as it stands in sys.modules once its script is loaded.
 _LORA_MODULE = "networks"
@@ -61,20 +57,8 @@ _MOST_MEGABYTES = 65536
 _MOST_PICTURES = 256
 
 
-def library_folder() -> Path:
-    """Where rated pictures, history and presets are kept."""
-    return Path(paths_internal.data_path) / LIBRARY_FOLDER
-
-
-def max_store_bytes() -> int | None:
-    """How much room rated pictures may take; None for no limit."""
-    megabytes = getattr(shared.opts, "fabric_store_mb", 4096)
-    return int(megabytes) * _MEGABYTE or None
-
-
 def add_options() -> None:
-    """Adds the FABRIC section to the host's Settings page."""
-    section = ("fabric", "FABRIC")
+    """Adds what concerns kept reference states to our section of the host's Settings page."""
     shared.opts.add_option(
         "fabric_keep_states",
         shared.OptionInfo(
@@ -82,7 +66,7 @@ def add_options() -> None:
             "Keep reference states between generations",
             gr.Radio,
             {"choices": ["Off", "RAM", "GPU"]},
-            section=section,
+            section=SECTION,
         ).info("repeated rounds with the same steps and size become much faster"),
     )
     shared.opts.add_option(
@@ -92,7 +76,7 @@ def add_options() -> None:
             "Memory for kept reference states (MB)",
             gr.Slider,
             {"minimum": 0, "maximum": _MOST_MEGABYTES, "step": 256},
-            section=section,
+            section=SECTION,
         ).info("one picture and step takes about 45 MB with SD 1.5 at 512x512 in half precision"),
     )
     shared.opts.add_option(
@@ -102,7 +86,7 @@ def add_options() -> None:
             "Most pictures that can be liked, and that can be disliked",
             gr.Slider,
             {"minimum": 1, "maximum": _MOST_PICTURES, "step": 1},
-            section=section,
+            section=SECTION,
         ).info("each takes one more pass through the model at every step with feedback"),
     )
 

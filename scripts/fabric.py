@@ -11,8 +11,9 @@ from modules import script_callbacks, scripts
 from modules.ui_components import InputAccordion, ToolButton
 
 # At load time: the package is found on sys.path only while this file is being executed.
-from lib_fabric import host, sampling
+from lib_fabric import host, host_options, sampling
 from lib_fabric.errors import FabricError
+from lib_fabric.infotext import write_infotext
 from lib_fabric.latents import LatentCache
 from lib_fabric.library import Library
 from lib_fabric.request import parse_arguments
@@ -20,7 +21,7 @@ from lib_fabric.session import FabricSession
 from lib_fabric.state_cache import StateCache
 from lib_fabric.ui import FabricUi, Toolkit
 
-LIBRARY = Library(host.library_folder(), host.max_store_bytes)
+LIBRARY = Library(host_options.library_folder(), host_options.max_store_bytes)
 LATENTS = LatentCache()
 STATES = StateCache()
 # The generations that are sampling now, innermost last; the host runs one request at a time.
@@ -73,7 +74,7 @@ class FabricScript(scripts.Script):
         adapter = host.WebuiHost(p)
         host.configure_states(STATES)
         session = FabricSession(request, adapter, LATENTS, STATES)
-        p.extra_generation_params.update(request.to_infotext())
+        write_infotext(p.extra_generation_params, request, host_options.infotext_wanted())
         sampling.wrap_sampling(p, partial(_sampling, adapter, session))
 
 
@@ -102,4 +103,5 @@ def on_cfg_denoised(params):
 
 script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
 script_callbacks.on_cfg_denoised(on_cfg_denoised)
+script_callbacks.on_ui_settings(host_options.add_options)
 script_callbacks.on_ui_settings(host.add_options)

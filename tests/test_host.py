@@ -60,11 +60,13 @@ def host(monkeypatch, tmp_path):
         parent, _, child = name.rpartition(".")
         setattr(sys.modules[f"modules.{parent}"] if parent else package, child, fake)
         fakes[name] = fake
-    monkeypatch.delitem(sys.modules, "lib_fabric.host", raising=False)
+    for name in ("host", "host_options"):
+        monkeypatch.delitem(sys.modules, f"lib_fabric.{name}", raising=False)
     module = importlib.import_module("lib_fabric.host")
     module.fakes = fakes
     yield module
-    sys.modules.pop("lib_fabric.host", None)
+    for name in ("host", "host_options"):
+        sys.modules.pop(f"lib_fabric.{name}", None)
 
 
 class Processing:
@@ -244,21 +246,6 @@ def test_gallery_entries_that_the_host_refuses_become_a_sentence(host, monkeypat
         host.gallery_picture(None)
 
 
-def test_the_library_lies_in_a_folder_that_the_host_does_not_serve(host, tmp_path):
-    folder = host.library_folder()
-    assert folder.is_relative_to(tmp_path)
-    assert any(part.startswith(".") for part in folder.relative_to(tmp_path).parts)
-
-
-@pytest.mark.parametrize(
-    ("megabytes", "expected"), [(None, 4096 * 2**20), (5, 5 * 2**20), (0, None)]
-)
-def test_the_limit_of_the_store_is_an_option(host, megabytes, expected):
-    if megabytes is not None:
-        host.shared.opts.fabric_store_mb = megabytes
-    assert host.max_store_bytes() == expected
-
-
 @pytest.mark.parametrize(
     ("infotext", "expected"),
     [
@@ -298,3 +285,17 @@ def test_an_unusable_option_never_stops_a_generation(host, stored):
     host.fakes["shared"].opts.fabric_keep_states = stored
     host.fakes["shared"].opts.fabric_keep_states_mb = stored
     host.configure_states(StateCache())
+
+
+def test_the_progress_text_is_put_back(host):
+    state = host.fakes["shared"].state = SimpleNamespace(textinfo="before")
+    adapter = host.WebuiHost(Processing())
+
+    def encode():
+        with adapter.progress_text("Reading"):
+            assert state.textinfo == "Reading"
+            raise FabricError("inside")
+
+    with pytest.raises(FabricError, match="inside"):
+        encode()
+    assert state.textinfo == "before"
