@@ -11,7 +11,7 @@ from modules import script_callbacks, scripts
 from modules.ui_components import InputAccordion, ToolButton
 
 # At load time: the package is found on sys.path only while this file is being executed.
-from lib_fabric import host, host_options, sampling
+from lib_fabric import host, host_options, host_xyz, sampling
 from lib_fabric.errors import FabricError
 from lib_fabric.infotext import write_infotext
 from lib_fabric.latents import LatentCache
@@ -20,6 +20,7 @@ from lib_fabric.request import parse_arguments
 from lib_fabric.session import FabricSession
 from lib_fabric.state_cache import StateCache
 from lib_fabric.ui import FabricUi, Toolkit
+from lib_fabric.xyz import with_cell_settings
 
 LIBRARY = Library(host_options.library_folder(), host_options.max_store_bytes)
 LATENTS = LatentCache()
@@ -66,6 +67,7 @@ class FabricScript(scripts.Script):
         sampling.release_sampling(p)
         try:
             request = parse_arguments(args, LIBRARY.store, host.max_pictures())
+            request = with_cell_settings(request, p)
         except FabricError as error:
             sampling.refuse(p, error)
             return
@@ -105,3 +107,4 @@ script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
 script_callbacks.on_cfg_denoised(on_cfg_denoised)
 script_callbacks.on_ui_settings(host_options.add_options)
 script_callbacks.on_ui_settings(host.add_options)
+script_callbacks.on_before_ui(host_xyz.add_axes)
