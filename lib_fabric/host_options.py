@@ -36,8 +36,8 @@ def add_options() -> None:
         "fabric_store_folder",
         "",
         "Folder of pictures, history and presets",
-        "empty: .fabric in the data folder; any other folder below the data folder must have a "
-        "name that starts with a dot, else the WebUI serves it to whoever may open the page",
+        "empty for .fabric in the data folder; elsewhere in there the WebUI serves it to every "
+        "visitor unless its name starts with a dot",
         component_args=shared.hide_dirs,
     )
     folder.needs_reload_ui()

@@ -114,5 +114,5 @@ def test_infos_are_short_and_have_no_full_stop(options):
     options.add_options()
     for option in options.shared.opts.labels.values():
         (info,) = option.infos
-        assert len(info) < 190
+        assert len(info) < 150
         assert not re.search(r"[.]$|\. ", info)

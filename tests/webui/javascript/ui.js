@@ -166,3 +166,12 @@ onUiLoaded(function() {
         });
     }
 });
+
+// Tooltips that components were given in Python.
+onUiLoaded(function() {
+    for (const {props} of window.gradio_config.components) {
+        if (!props.webui_tooltip || !props.elem_id) continue;
+        const node = gradioApp().getElementById(props.elem_id);
+        if (node) node.title = props.webui_tooltip;
+    }
+});

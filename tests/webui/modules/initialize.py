@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from modules import shared_init
 
 
@@ -21,6 +23,7 @@ def initialize_rest(*, reload_script_modules: bool = False) -> None:
     from modules import (
         call_queue,
         extensions,
+        localization,
         script_callbacks,
         scripts,
         sd_hijack,
@@ -33,6 +36,7 @@ def initialize_rest(*, reload_script_modules: bool = False) -> None:
 
     sd_samplers.set_samplers()
     extensions.list_extensions()
+    localization.list_localizations(str(Path(shared.script_path, "localizations")))
     sd_models.list_models()
     scripts.load_scripts()
     script_callbacks.on_list_optimizers(sd_hijack_optimizations.list_optimizers)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import gradio as gr
-from modules import scripts, shared, util
+from modules import localization, scripts, shared, util
 from modules.paths import script_path
 
 # from a CDN, for pages inside frames: the page must not need a network
@@ -23,7 +23,8 @@ def javascript_html() -> str:
     files = [(str(Path(script_path, "script.js")), "text/javascript")]
     files += [(s.path, "text/javascript") for s in scripts.list_scripts("javascript", ".js")]
     files += [(s.path, "module") for s in scripts.list_scripts("javascript", ".mjs")]
-    head = '<script type="text/javascript">window.localization = {};</script>\n'
+    texts = localization.localization_js(shared.opts.localization)
+    head = f'<script type="text/javascript">{texts}</script>\n'
     for path, kind in files:
         head += f'<script type="{kind}" src="{webpath(path)}"></script>\n'
     if shared.cmd_opts.theme:
