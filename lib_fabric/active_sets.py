@@ -13,15 +13,15 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
 from lib_fabric.history import clean_text
+from lib_fabric.picture_lists import WEIGHT, NamedPicture
 from lib_fabric.pictures import is_full_id
 from lib_fabric.records import Key, Records
-from lib_fabric.request import MAX_PICTURES, PICTURE_LISTS, WEIGHT
-from lib_fabric.settings import shorten
+from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.settings import MOST_PICTURES, shorten
 
 MAX_AGE_SECONDS = 30 * 24 * 3600.0
 MAX_SETS_EACH_OWNER = 200
@@ -34,15 +34,7 @@ _KEY_COLUMNS = ("owner", "browser_key", "page_key", "tab")
 _WHERE_KEY = "WHERE " + " AND ".join(f"{name} = ?" for name in _KEY_COLUMNS)
 
 
-@dataclass(frozen=True)
-class ActivePicture:
-    """A picture that the next generation uses, and how much it counts (0 to 2)."""
-
-    picture_id: str
-    weight: float = 1.0
-
-
-PictureLists = Mapping[str, tuple[ActivePicture, ...]]
+PictureLists = Mapping[str, tuple[NamedPicture, ...]]
 
 
 class ActiveSets:
@@ -81,7 +73,7 @@ class ActiveSets:
 
     def load(
         self, page_key: object, browser_key: object, owner: str, tab: str
-    ) -> dict[str, tuple[ActivePicture, ...]]:
+    ) -> dict[str, tuple[NamedPicture, ...]]:
         """The page's own set; for a new page the browser's latest of this tab; else empty lists.
 
         A page that was emptied stays empty. Pictures may have left the store meanwhile.
@@ -143,21 +135,21 @@ def pictures_json(pictures: PictureLists) -> str:
             raise FabricError(f"there is no list {shorten(name)} of pictures.")
     lists = {name: tuple(pictures.get(name, ())) for name in PICTURE_LISTS}
     for name, entries in lists.items():
-        if len(entries) > MAX_PICTURES:
+        if len(entries) > MOST_PICTURES:
             raise FabricError(
-                f"'{name}' may hold at most {MAX_PICTURES} pictures, not {len(entries)}."
+                f"'{name}' may hold at most {MOST_PICTURES} pictures, not {len(entries)}."
             )
     return json.dumps(
         {name: [_checked(each) for each in entries] for name, entries in lists.items()}
     )
 
 
-def read_pictures(text: str) -> dict[str, tuple[ActivePicture, ...]]:
+def read_pictures(text: str) -> dict[str, tuple[NamedPicture, ...]]:
     """What `pictures_json` wrote; empty where it is damaged."""
     try:
         found = json.loads(text)
         return {
-            name: tuple(ActivePicture(*_checked(ActivePicture(*each))) for each in found[name])
+            name: tuple(NamedPicture(*_checked(NamedPicture(*each))) for each in found[name])
             for name in PICTURE_LISTS
         }
     except (ValueError, KeyError, TypeError, FabricError):
@@ -174,13 +166,13 @@ def ids_of(rows: Iterable[tuple[str]]) -> set[str]:
     }
 
 
-def _checked(picture: ActivePicture) -> tuple[str, float]:
+def _checked(picture: NamedPicture) -> tuple[str, float]:
     if not is_full_id(picture.picture_id):
         raise FabricError(f"{shorten(picture.picture_id)} is not the id of a picture.")
     return picture.picture_id, float(WEIGHT.check(picture.weight))
 
 
-def _empty() -> dict[str, tuple[ActivePicture, ...]]:
+def _empty() -> dict[str, tuple[NamedPicture, ...]]:
     return {name: () for name in PICTURE_LISTS}
 
 

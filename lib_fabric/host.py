@@ -34,7 +34,7 @@ from lib_fabric.host_options import SECTION
 from lib_fabric.latents import LATENT_SCALE_PX
 from lib_fabric.reference_pass import Conditioning
 from lib_fabric.session import DenoiseStep
-from lib_fabric.settings import MAX_PICTURES
+from lib_fabric.settings import MAX_PICTURES, MOST_PICTURES
 from lib_fabric.state_cache import StateCache
 
 try:
@@ -54,7 +54,6 @@ _LORA_MODULE = "networks"
 _STATE_OPTIONS = ("upcast_attn", "enable_quantization", "sd_noise_schedule", "fp8_storage")
 _MEGABYTE = 2**20
 _MOST_MEGABYTES = 65536
-_MOST_PICTURES = 256
 
 
 def add_options() -> None:
@@ -85,7 +84,7 @@ def add_options() -> None:
             MAX_PICTURES,
             "Most pictures that can be liked, and that can be disliked",
             gr.Slider,
-            {"minimum": 1, "maximum": _MOST_PICTURES, "step": 1},
+            {"minimum": 1, "maximum": MOST_PICTURES, "step": 1},
             section=SECTION,
         ).info("each takes one more pass through the model at every step with feedback"),
     )
@@ -101,7 +100,7 @@ def configure_states(states: StateCache) -> None:
 
 def max_pictures() -> int:
     """How many pictures may be in each list, as the options say."""
-    return _whole_number("fabric_max_pictures", MAX_PICTURES, 1, _MOST_PICTURES)
+    return _whole_number("fabric_max_pictures", MAX_PICTURES, 1, MOST_PICTURES)
 
 
 def _whole_number(option: str, default: int, minimum: int, maximum: int) -> int:

@@ -16,12 +16,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from lib_fabric.active_sets import ActivePicture, pictures_json
+from lib_fabric.active_sets import pictures_json
 from lib_fabric.errors import FabricError
+from lib_fabric.picture_lists import NamedPicture
 from lib_fabric.pictures import MAX_FILE_BYTES, Picture, decode_bytes
 from lib_fabric.presets import Preset, check_name, check_settings
-from lib_fabric.request import MAX_PICTURES, PICTURE_LISTS
-from lib_fabric.settings import shorten
+from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.settings import MOST_PICTURES, shorten
 from lib_fabric.store import PictureStore
 
 FORMAT = "fabric-preset"
@@ -94,7 +95,7 @@ class _Archive:
         self._entries: dict[str, zipfile.ZipInfo] = {}
         self._num_bytes = 0
         entries = archive.infolist()
-        if len(entries) > 1 + len(PICTURE_LISTS) * MAX_PICTURES:
+        if len(entries) > 1 + len(PICTURE_LISTS) * MOST_PICTURES:
             raise FabricError(f"This file holds {len(entries)} entries, too many for a preset.")
         for entry in entries:
             name = entry.filename
@@ -163,14 +164,14 @@ def _parse(data: bytes) -> Preset:
     return Preset(name, settings, **lists)
 
 
-def _parse_list(value: object, name: str) -> tuple[ActivePicture, ...]:
+def _parse_list(value: object, name: str) -> tuple[NamedPicture, ...]:
     if not isinstance(value, list):
         raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
-    if len(value) > MAX_PICTURES:
-        raise FabricError(f"'{name}' may hold at most {MAX_PICTURES} pictures, not {len(value)}.")
+    if len(value) > MOST_PICTURES:
+        raise FabricError(f"'{name}' may hold at most {MOST_PICTURES} pictures, not {len(value)}.")
     for index, entry in enumerate(value):
         _check_fields(entry, _ENTRY_FIELDS, f"{name}[{index}]")
-    return tuple(ActivePicture(entry["id"], entry["weight"]) for entry in value)
+    return tuple(NamedPicture(entry["id"], entry["weight"]) for entry in value)
 
 
 def _check_fields(value: object, known: tuple[str, ...], where: str) -> None:

@@ -14,10 +14,11 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from lib_fabric.active_sets import ActivePicture, ids_of, pictures_json, read_pictures
+from lib_fabric.active_sets import ids_of, pictures_json, read_pictures
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
 from lib_fabric.history import clean_text, fold
+from lib_fabric.picture_lists import NamedPicture
 from lib_fabric.records import Records
 from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.settings import FabricSettings, shorten
@@ -36,11 +37,11 @@ class Preset:
 
     name: str
     settings: Mapping[str, object] = field(default_factory=dict)
-    liked: tuple[ActivePicture, ...] = ()
-    disliked: tuple[ActivePicture, ...] = ()
+    liked: tuple[NamedPicture, ...] = ()
+    disliked: tuple[NamedPicture, ...] = ()
 
     @property
-    def pictures(self) -> dict[str, tuple[ActivePicture, ...]]:
+    def pictures(self) -> dict[str, tuple[NamedPicture, ...]]:
         """Both lists, as `ActiveSets` takes them."""
         return {name: getattr(self, name) for name in PICTURE_LISTS}
 

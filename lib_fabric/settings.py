@@ -13,8 +13,9 @@ from typing import Any
 from lib_fabric.errors import FabricError
 
 INFOTEXT_PREFIX = "FABRIC"
-# Of each list, unless the WebUI's settings say otherwise.
+# Of each list, unless the WebUI's settings say otherwise; and what they may say at most.
 MAX_PICTURES = 64
+MOST_PICTURES = 256
 
 Value = bool | float | str
 

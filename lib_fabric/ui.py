@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 
 from lib_fabric.errors import FabricError
+from lib_fabric.infotext import read_enabled
 from lib_fabric.library import Library
 from lib_fabric.request import PICTURE_LISTS, argument_names
 from lib_fabric.settings import (
@@ -254,17 +255,13 @@ class FabricUi:
 
     def _set_infotext_fields(self, arguments: Mapping[str, Any]) -> None:
         fields = [field for field in FabricSettings.fields() if field.name != "enabled"]
-        rated = [infotext_key(name) for name in PICTURE_LISTS]
-
-        def was_enabled(params: Mapping[str, object]) -> bool | None:
-            return True if any(key in params for key in rated) else None
 
         def read_list(name: str, params: Mapping[str, object]) -> str | None:
-            return str(params.get(infotext_key(name), "")) if was_enabled(params) else None
+            return str(params.get(infotext_key(name), "")) if read_enabled(params) else None
 
         readers = [(arguments[field.name], partial(read_infotext, field)) for field in fields]
         lists = [(arguments[name], partial(read_list, name)) for name in PICTURE_LISTS]
-        self.infotext_fields = [(arguments["enabled"], was_enabled), *readers, *lists]
+        self.infotext_fields = [(arguments["enabled"], read_enabled), *readers, *lists]
         self.paste_field_names = [infotext_key(field.name) for field in fields]
 
     def _thumbnail(self, picture_id: str) -> bytes:

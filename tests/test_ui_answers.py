@@ -15,7 +15,7 @@ from PIL import Image
 from lib_fabric.errors import FabricError
 from lib_fabric.history import Details
 from lib_fabric.library import Library
-from lib_fabric.request import MAX_PICTURES
+from lib_fabric.settings import MAX_PICTURES
 from lib_fabric.ui_actions import ShownPictures, parse_action
 from lib_fabric.ui_answers import Answerer
 from lib_fabric.ui_outcome import Page
@@ -179,10 +179,10 @@ def test_the_cap_is_what_it_is_at_the_press(tmp_path):
     cap[0] = 3
     assert len(answerer.answer('{"do": "rate", "index": 0}', page).ratings.liked) == 3
     cap[0] = 1
-    moved = answerer.answer(json.dumps({"do": "move", "id": A, "to": "disliked"}), page)
+    moved = answerer.answer(json.dumps({"do": "move", "picture_id": A, "to": "disliked"}), page)
     assert moved.ratings == Ratings((B,), (A,))
     again = Page(moved.ratings, is_enabled=True, shown=page.shown)
-    refused = answerer.answer(json.dumps({"do": "move", "id": A, "to": "liked"}), again)
+    refused = answerer.answer(json.dumps({"do": "move", "picture_id": A, "to": "liked"}), again)
     assert refused.ratings == moved.ratings
     assert refused.note.text.startswith("At most 1 picture can be liked.")
 
