@@ -89,8 +89,9 @@ Object.assign(fabricUi, (function() {
             request(tab, {do: 'weigh', picture_id: id, weight: weight});
         } else if (field.dataset.do === 'search') {
             tab.history = {search: field.value, offset: 0};
-            tab.isSearching = true;
             request(tab, {do: 'history'});
+            // The answer replaces the field; see refreshAccordion.
+            tab.isSearching = true;
         }
     }
 

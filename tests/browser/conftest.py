@@ -40,7 +40,7 @@ def webui_url(browser, request):
 
 @pytest.fixture(scope="session")
 def browser_context(browser):
-    """One for all tests: the page's files load once, and state hangs on pages anyway."""
+    """One for all tests: the page's files load once. `new_page` forgets what a test has kept."""
     with browser.new_context() as context:
         yield context
 
@@ -64,6 +64,8 @@ def new_page(browser_context, webui_url):
     yield open_page
     browser_context.set_offline(False)
     for page in pages:
+        # Else the next test's page would begin with this one's lists, as a user's would.
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
         page.close()
     # The host has errors of its own; only ours count.
     assert not [each for each in errors if "fabric" in each.lower()]

@@ -161,6 +161,26 @@ class FabricPage:
         badges = ([f"{liked} 👍"] if liked else []) + ([f"{disliked} 👎"] if disliked else [])
         expect(self.own("counts").locator(".fabric-count")).to_have_text(badges)
 
+    def list_text(self, name: str) -> str:
+        """A list as the hidden field holds it: ids and weights."""
+        return self.own(name).locator("textarea").input_value()
+
+    def weigh(self, name: str, index: int, weight: str) -> None:
+        """Types a weight into the field on a picture in a list."""
+        tile = self.tiles(name).nth(index)
+        tile.hover()
+        tile.locator(".fabric-weight input").fill(weight)
+        tile.locator(".fabric-weight input").press("Enter")
+
+    def undo(self) -> None:
+        """Presses Undo."""
+        self.lists.locator("[data-do=undo]").click()
+
+    def open_panel(self, name: str) -> Locator:
+        """Opens 'history' or 'presets'; returns what is in it."""
+        self.own(f"{name}_panel").locator("> .label-wrap").click()
+        return self.own(name)
+
     def expect_note(self, text: str) -> None:
         """Waits for the message line."""
         expect(self.note).to_contain_text(text, timeout=ANSWER_MS)

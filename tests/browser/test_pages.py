@@ -40,13 +40,17 @@ def test_two_pages_do_not_see_each_other(new_page, picture_files):
     second.expect_lists(0, 1)
 
 
-def test_a_fresh_page_starts_empty(standin_page, webui_url, picture_files):
+def test_another_browser_starts_empty(standin_page, webui_url, browser, picture_files):
+    from tests.browser.fabric_page import FabricPage
+
     standin_page.open_accordion()
     standin_page.choose_files("liked", picture_files[:1])
     standin_page.expect_lists(1, 0)
-    standin_page.open(webui_url)
-    standin_page.open_accordion()
-    standin_page.expect_lists(0, 0)
+    with browser.new_context() as context:
+        other = FabricPage(context.new_page())
+        other.open(webui_url)
+        other.open_accordion()
+        other.expect_lists(0, 0)
 
 
 def test_tabs_do_not_see_each_other(standin_page, picture_files):
@@ -83,8 +87,9 @@ def test_reload_ui_leaves_it_working(standin, standin_page, webui_url):
     standin_page.expect_lists(1, 0)
     standin.reload_ui()
     standin_page.open(webui_url)
+    standin_page.expect_lists(1, 0)
     standin_page.generate(4)
     standin_page.rate(1, "like")
-    standin_page.expect_lists(1, 0)
+    standin_page.expect_lists(2, 0)
     standin_page.generate(1)
     expect(standin_page.infotext).to_contain_text("FABRIC liked: ")

@@ -1,0 +1,206 @@
+"""What outlasts the page: lists after a reload, the history, presets; and undo."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+
+@pytest.fixture
+def rated(standin_page, picture_files):
+    """A page with two liked pictures and a disliked one."""
+    standin_page.open_accordion()
+    standin_page.choose_files("liked", picture_files[:2])
+    standin_page.expect_lists(2, 0)
+    standin_page.choose_files("disliked", picture_files[2:])
+    standin_page.expect_lists(2, 1)
+    return standin_page
+
+
+def reload(page, webui_url):
+    page.open(webui_url)
+    expect(page.own("counts").locator(".fabric-count").first).to_be_visible()
+
+
+# ---- reload --------------------------------------------------------------------------------------
+
+
+def test_a_reload_brings_lists_weights_and_the_tick_back(rated, webui_url):
+    rated.weigh("liked", 0, "0.5")
+    expect(rated.lists.locator(".fabric-weight.fabric-changed")).to_have_count(1)
+    before = rated.list_text("liked"), rated.list_text("disliked")
+    assert before[0].endswith("*0.5")
+    reload(rated, webui_url)
+    expect(rated.is_enabled).to_be_checked()
+    rated.expect_lists(2, 1)
+    assert (rated.list_text("liked"), rated.list_text("disliked")) == before
+    rated.generate(1)
+    expect(rated.infotext).to_contain_text("*0.5")
+
+
+def test_what_was_switched_off_stays_so_after_a_reload(rated, webui_url):
+    rated.switch_off()
+    reload(rated, webui_url)
+    expect(rated.is_enabled).not_to_be_checked()
+
+
+def test_a_second_page_starts_with_the_same_lists_and_goes_its_own_way(rated, new_page, webui_url):
+    second = new_page()
+    second.expect_lists(2, 1)
+    second.open_accordion()
+    second.clear("liked")
+    second.expect_lists(0, 1)
+    rated.expect_lists(2, 1)
+    rated.press_on_tile("disliked", 0, "remove")
+    rated.expect_lists(2, 0)
+    second.open(webui_url)
+    second.expect_lists(0, 1)
+    rated.open(webui_url)
+    rated.expect_lists(2, 0)
+
+
+def test_a_duplicated_page_goes_its_own_way(rated, new_page, webui_url):
+    """Browsers copy a tab's session storage, and with it our key."""
+    key = rated.page.evaluate("() => sessionStorage.getItem('fabric-page')")
+    copy = new_page()
+    copy.page.evaluate("key => sessionStorage.setItem('fabric-page', key)", key)
+    copy.open(webui_url)
+    copy.expect_lists(2, 1)
+    assert copy.page.evaluate("() => sessionStorage.getItem('fabric-page')") != key
+
+
+# ---- undo ----------------------------------------------------------------------------------------
+
+
+def test_undo_takes_changes_back_one_by_one(rated):
+    rated.weigh("liked", 1, "2")
+    rated.expect_lists(2, 1)
+    rated.clear("liked")
+    rated.expect_lists(0, 1)
+    rated.undo()
+    rated.expect_lists(2, 1)
+    assert "*2" in rated.list_text("liked")
+    rated.undo()
+    expect(rated.lists.locator(".fabric-weight.fabric-changed")).to_have_count(0)
+    rated.undo()
+    rated.expect_lists(2, 0)
+
+
+def test_there_is_nothing_to_undo_at_first(standin_page):
+    standin_page.open_accordion()
+    expect(standin_page.lists.locator("[data-do=undo]")).to_be_hidden()
+
+
+def test_undo_of_a_rating_takes_its_mark_away(standin_page):
+    standin_page.generate(4)
+    standin_page.rate(1, "like")
+    standin_page.open_accordion()
+    standin_page.undo()
+    standin_page.expect_mark(1, "")
+    standin_page.expect_lists(0, 0)
+
+
+# ---- history -------------------------------------------------------------------------------------
+
+
+def test_the_history_holds_what_was_taken_out_and_gives_it_back(standin_page):
+    standin_page.generate(4)
+    standin_page.rate(1, "like")
+    standin_page.open_accordion()
+    standin_page.clear("liked")
+    standin_page.expect_lists(0, 0)
+    history = standin_page.open_panel("history")
+    tile = history.locator(".fabric-picture").first
+    expect(tile).to_have_attribute("data-verdict", "liked")
+    title = tile.get_attribute("title")
+    assert "seed " in title
+    tile.hover()
+    tile.locator(".fabric-use-liked").click()
+    standin_page.expect_lists(1, 0)
+    expect(tile).to_have_attribute("data-fabric-mark", "liked")
+    tile.hover()
+    tile.locator(".fabric-use-liked").click()
+    standin_page.expect_lists(0, 0)
+
+
+def test_the_history_is_searched_and_pictures_leave_it(rated):
+    history = rated.open_panel("history")
+    shown = history.locator(".fabric-picture")
+    expect(shown.first).to_be_visible()
+    field = history.locator(".fabric-search")
+    field.fill("no such words")
+    field.press("Enter")
+    expect(history).to_contain_text("Nothing in the history matches.")
+    expect(history.locator(".fabric-search")).to_be_focused()
+    history.locator(".fabric-search").fill("")
+    history.locator(".fabric-search").press("Enter")
+    expect(shown.first).to_be_visible()
+    gone = shown.first.get_attribute("data-id")
+    shown.first.hover()
+    shown.first.locator("[data-do=forget]").click()
+    expect(history.locator(f"[data-id='{gone}']")).to_have_count(0)
+
+
+# ---- presets -------------------------------------------------------------------------------------
+
+
+def answer_dialogs(page, text=None):
+    page.page.on("dialog", lambda dialog: dialog.accept(text) if text else dialog.accept())
+
+
+@pytest.fixture
+def saved(rated, request):
+    """A page with a preset of its own name, and its row."""
+    name = f"<b>{request.node.name}"
+    strength = rated.page.locator("#txt2img_fabric_strength input[type=number]")
+    strength.fill("1.2")
+    strength.blur()
+    presets = rated.open_panel("presets")
+    presets.locator(".fabric-name").fill(name)
+    presets.locator(".fabric-name").press("Enter")
+    row = presets.locator(".fabric-preset", has_text=name)
+    expect(row).to_have_count(1)
+    yield rated, presets, row, strength
+    for others in reversed(range(row.count())):
+        row.first.locator("[data-do=delete]").click()
+        expect(row).to_have_count(others)
+
+
+def test_a_preset_brings_pictures_and_settings_back(saved):
+    page, _, row, strength = saved
+    answer_dialogs(page)
+    page.clear("liked")
+    page.expect_lists(0, 1)
+    strength.fill("0.3")
+    strength.blur()
+    row.locator("[data-do=load]").click()
+    page.expect_lists(2, 1)
+    expect(strength).to_have_value("1.2")
+
+
+def test_a_preset_is_renamed(saved):
+    page, presets, row, _ = saved
+    page.page.on("dialog", lambda dialog: dialog.accept("Renamed" if dialog.default_value else ""))
+    row.locator("[data-do=rename]").click()
+    renamed = presets.locator(".fabric-preset", has_text="Renamed")
+    expect(renamed).to_have_count(1)
+    expect(row).to_have_count(0)
+    renamed.locator("[data-do=delete]").click()
+    expect(renamed).to_have_count(0)
+
+
+def test_a_preset_is_exported_and_imported(saved, tmp_path):
+    page, presets, row, _ = saved
+    answer_dialogs(page)
+    with page.page.expect_download() as download:
+        row.locator("[data-do=export]").click()
+    file = tmp_path / "preset.zip"
+    download.value.save_as(file)
+    with page.page.expect_file_chooser() as chooser:
+        presets.locator("[data-do=import]").click()
+    chooser.value.set_files(str(file))
+    expect(presets.locator(".fabric-preset", has_text="(2)")).to_have_count(1)
+    page.expect_note("Imported as ")
