@@ -4,14 +4,14 @@
 /** Scrolls along with what the tab's accordion does to a node's place; returns how to stop it. */
 fabricUi.holdStill = function(name, node) {
     const accordion = gradioApp().getElementById(`${name}_fabric_accordion`);
-    const place = () => node.getBoundingClientRect().top;
-    let top = place();
+    let before = node.getBoundingClientRect();
     const onScroll = () => {
-        top = place();
+        before = node.getBoundingClientRect();
     };
     const observer = new ResizeObserver(() => {
-        const moved = place() - top;
-        if (moved && node.offsetParent) window.scrollBy({top: moved, behavior: 'instant'});
+        const moved = node.getBoundingClientRect().top - before.top;
+        const wasInSight = before.height && before.bottom > 0 && before.top < window.innerHeight;
+        if (moved && wasInSight) window.scrollBy({top: moved, behavior: 'instant'});
     });
     if (accordion) observer.observe(accordion);
     window.addEventListener('scroll', onScroll, {passive: true});

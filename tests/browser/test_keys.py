@@ -137,6 +137,22 @@ def test_never_for_the_grid(shown):
     expect_only(shown, 2)
 
 
+def test_each_tab_has_its_own_pictures(new_page, picture_files):
+    tab = new_page("img2img")
+    tab.show_tab()
+    tab.page.locator("#img2img_image input[type=file]").set_input_files(str(picture_files[0]))
+    tab.generate(4)
+    tab.select(2)
+    tab.page.keyboard.press("d")
+    tab.expect_mark(2, "disliked")
+    tab.press_on_thumbnail(3, "liked")
+    tab.expect_mark(3, "liked")
+    tab.open_viewer()
+    tab.press_in_viewer("liked")
+    tab.expect_mark(2, "liked")
+    tab.expect_lists(2, 0)
+
+
 def test_other_keys_by_option(shown):
     shown.page.evaluate("() => Object.assign(opts, {fabric_key_like: 'k', fabric_key_dislike: ''})")
     shown.page.keyboard.press("l")
