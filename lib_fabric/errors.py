@@ -1,7 +1,16 @@
-"""The one exception type that carries a sentence for the user.
+"""The one exception type that carries a sentence for the user, and how others become one.
 
 Knows nothing of the host: the host reads `status_code` and `detail` off the instance.
 """
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+_MAX_CAUSE_CHARACTERS = 200
+# torch has a class only for CUDA's; all are RuntimeErrors and say one of these.
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
 
 class FabricError(Exception):
@@ -19,3 +28,45 @@ class FabricError(Exception):
 
 class UnsupportedModelError(FabricError):
     """The loaded model has no self-attention that feedback could enter."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether `error`, or what it was raised from, is a lack of memory on any device."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        text = str(error).lower() if isinstance(error, RuntimeError) else ""
+        if any(sign in text for sign in _OUT_OF_MEMORY):
+            return True
+        error = error.__cause__
+    return False
+
+
+@contextlib.contextmanager
+def doing(action: str) -> Iterator[None]:
+    """Lets whatever is raised inside tell the user that it was FABRIC, and what to do.
+
+    Args:
+        action: what FABRIC is doing, such as 'encoding the rated pictures'.
+
+    Raises:
+        FabricError: with status 500 in place of any other exception; interrupts pass.
+    """
+    try:
+        yield
+    except FabricError:
+        raise
+    except Exception as error:
+        raise FabricError(_explain(error, action), 500) from error
+
+
+def _explain(error: Exception, action: str) -> str:
+    if is_out_of_memory(error):
+        return (
+            f"out of memory while FABRIC was {action}. Rate fewer pictures, choose a smaller "
+            "size, or switch FABRIC off."
+        )
+    cause = " ".join(f"{type(error).__name__}: {error}".split())
+    if len(cause) > _MAX_CAUSE_CHARACTERS:
+        cause = cause[:_MAX_CAUSE_CHARACTERS] + "…"
+    return f"FABRIC failed while {action} ({cause}). Switch FABRIC off to generate without it."

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from lib_fabric.attention import weighted_attention
-from lib_fabric.errors import FabricError, UnsupportedModelError
+from lib_fabric.errors import FabricError, UnsupportedModelError, doing
 
 BLOCK_CLASS_NAME = "BasicTransformerBlock"
 # torch 2.0 and 2.1 refuse even to switch autocast off for others, such as Apple's MPS.
@@ -170,7 +170,8 @@ class SelfAttentionHooks:
         if self._captured is not None:
             groups = [RowGroup(x.shape[0])]
             self._captured[index] = KeyValues(_join_rows(k), _join_rows(v))
-        with _without_autocast(x.device) if upcast else contextlib.nullcontext():
+        autocast = _without_autocast(x.device) if upcast else contextlib.nullcontext()
+        with autocast, doing("attending to the rated pictures"):
             out = _attend_groups(index, q, k, v, groups, layer.scale)
         return layer.to_out(out.transpose(1, 2).flatten(2).to(dtype))
 

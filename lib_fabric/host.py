@@ -19,6 +19,7 @@ from modules import (
     devices,
     images,
     prompt_parser,
+    sd_samplers_common,
     sd_samplers_timesteps,
     sd_unet,
     sd_vae,
@@ -248,6 +249,10 @@ class WebuiHost:
         finally:
             shared.state.textinfo = before
 
+    def stop_if_interrupted(self) -> None:
+        if shared.state.interrupted or shared.state.skipped:
+            raise sd_samplers_common.InterruptedException
+
     def warn(self, message: str) -> None:
         logger.warning(message)
         self._p.comment(message)
@@ -259,7 +264,7 @@ class WebuiHost:
         own object samples, so it is ours.
         """
         denoiser = getattr(params, "denoiser", None)
-        return denoiser is None or denoiser.p is self._p
+        return denoiser is None or getattr(denoiser, "p", None) is self._p
 
     def denoise_step(self, params: Any) -> DenoiseStep:  # noqa: ANN401 (as above)
         """Reads a denoiser callback.

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from lib_fabric.errors import UnsupportedModelError
+from lib_fabric.errors import UnsupportedModelError, is_out_of_memory
 from lib_fabric.hooks import LayerStates, SelfAttentionHooks
 from lib_fabric.latents import noised_latent, reference_noise
 from lib_fabric.state_cache import StateCache
@@ -111,8 +111,18 @@ class References:
                 logger.info("The model has changed: kept reference states are dropped.")
                 self._cache.clear()
                 self._kept_is_checked = True
-        self._cache.put(key, states)
+        self._keep(key, states)
         return states
+
+    def _keep(self, key: Hashable, states: LayerStates) -> None:
+        try:
+            self._cache.put(key, states)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            # Keeping only saves time.
+            logger.info("No memory to keep reference states: the kept ones are dropped.")
+            self._cache.clear()
 
     def _reference_pass(
         self, hooks: SelfAttentionHooks, call: UnetCall, picture_id: str, alpha: float

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from lib_fabric.errors import doing, is_out_of_memory
 from lib_fabric.hooks import AttentionContext, LayerStates, RowGroup, SelfAttentionHooks
 from lib_fabric.latents import LatentCache
 from lib_fabric.reference_pass import Conditioning, References, UnetCall
@@ -65,6 +66,9 @@ class Host(AttentionContext, Protocol):
 
     def progress_text(self, text: str) -> AbstractContextManager[None]:
         """Shows `text` in the progress bar for as long as the context lasts."""
+
+    def stop_if_interrupted(self) -> None:
+        """Raises the host's own exception if the user has asked for an end."""
 
     def warn(self, message: str) -> None:
         """Tells the user something below the pictures."""
@@ -118,6 +122,7 @@ class FabricSession:
         self._is_sampling = False
         self._was_announced = False
         self._had_unannounced_call = False
+        self._had_unseen_step = False
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -126,20 +131,22 @@ class FabricSession:
         Raises:
             FabricError: the model cannot be hooked, or an error of `begin_denoise` is left.
         """
-        self._was_announced = self._had_unannounced_call = False
+        self._was_announced = self._had_unannounced_call = self._had_unseen_step = False
         self._is_sampling = True
         self._states.begin_generation()
         try:
-            self._hook(self._host.unet())
+            with doing("entering the model"):
+                self._hook(self._host.unet())
             yield
             if self._error is not None:
                 # No U-Net call came to raise it: the model now in use could not be hooked.
                 raise self._error
-            if self._had_unannounced_call and not self._was_announced:
-                self._host.warn(
-                    "FABRIC had no effect: this sampler does not announce its steps. "
-                    "Choose another sampling method."
-                )
+            self._warn_where_without_effect()
+        except Exception as error:
+            if is_out_of_memory(error):
+                # Room for the next generation, which may well be one without feedback.
+                self._states.clear()
+            raise
         finally:
             self._is_sampling = False
             self._unhook()
@@ -155,15 +162,29 @@ class FabricSession:
         self._was_announced = True
         self._armed = None
         try:
-            self._armed = self._arm(read_step())
+            with doing("preparing a step"):
+                self._armed = self._arm(read_step())
         except Exception as error:  # noqa: BLE001 (raised again in the next U-Net call)
             self._error = error
 
     def end_denoise(self) -> None:
         """Disarms feedback: U-Net calls from here on are not ours."""
+        self._had_unseen_step |= self._armed is not None and self._armed.rows_seen == 0
         self._armed = None
         if self._hooks is not None:
             self._hooks.plan = None
+
+    def _warn_where_without_effect(self) -> None:
+        if self._had_unannounced_call and not self._was_announced:
+            self._host.warn(
+                "FABRIC had no effect: this sampler does not announce its steps. "
+                "Choose another sampling method."
+            )
+        if self._had_unseen_step:
+            self._host.warn(
+                "FABRIC had no effect in some steps: the model was exchanged while it was in use. "
+                "Generate again."
+            )
 
     def _hook(self, unet: nn.Module) -> None:
         hooks = SelfAttentionHooks(unet, self._host)
@@ -204,17 +225,24 @@ class FabricSession:
             self._unhook()
             self._hook(unet)
         self._hooks.move_last(self._before_unet)
-        self._pass_key = key
+        self._references = None
         pictures = [ref.picture for ref in (*self._request.liked, *self._request.disliked)]
-        with self._host.progress_text(ENCODING_TEXT):
+        encoding = self._host.progress_text(ENCODING_TEXT)
+        with doing("encoding the rated pictures"), encoding:
             latents = {
                 picture.id: self._latents.latent(
-                    picture, step.size_latent, self._host.encode, self._host.model_key()
+                    picture, step.size_latent, self._encode, self._host.model_key()
                 )
                 for picture in pictures
             }
-        conditioning = self._host.null_conditioning(step.size_latent)
+        with doing("encoding the empty prompt"):
+            conditioning = self._host.null_conditioning(step.size_latent)
         self._references = References(latents, conditioning, self._host.state_key(), self._states)
+        self._pass_key = key
+
+    def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        self._host.stop_if_interrupted()
+        return self._host.encode(pixels)
 
     def _before_unet(self, unet: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Runs before every call of the hooked U-Net, ours or not."""
@@ -234,15 +262,21 @@ class FabricSession:
             if num_rows == 0:
                 continue
             if kind.states is None:
-                kind.states = tuple(
-                    self._references.states(
-                        self._hooks, call, reference.picture.id, armed.step.alpha
-                    )
-                    for reference in kind.references
-                )
+                kind.states = self._look_at(kind, call, armed.step.alpha)
             groups.append(RowGroup(num_rows, kind.states, kind.weights))
         if any(group.references for group in groups):
             self._hooks.plan = groups
+
+    def _look_at(self, kind: _Kind, call: UnetCall, alpha: float) -> tuple[LayerStates, ...]:
+        states = []
+        with doing("looking at the rated pictures"):
+            for reference in kind.references:
+                # Many pictures take long: whoever presses Interrupt is not to wait for them all.
+                self._host.stop_if_interrupted()
+                states.append(
+                    self._references.states(self._hooks, call, reference.picture.id, alpha)
+                )
+        return tuple(states)
 
 
 def _weigh(references: tuple[Reference, ...], strength: float) -> _Kind:

@@ -187,9 +187,13 @@ class PictureStore:
         if not ID_PATTERN.fullmatch(picture_id):
             return None
         path = self._path(picture_id)
-        if len(picture_id) > SHORT_ID_DIGITS:
-            return path if path.is_file() else None
-        matches = list(path.parent.glob(f"{picture_id}*{PICTURE_SUFFIX}"))
+        try:
+            if len(picture_id) > SHORT_ID_DIGITS:
+                return path if path.is_file() else None
+            matches = list(path.parent.glob(f"{picture_id}*{PICTURE_SUFFIX}"))
+        except OSError:
+            # A folder that may not be read, a disk that fails: nothing there can be used.
+            return None
         return matches[0] if len(matches) == 1 else None
 
     def _path(self, picture_id: str) -> Path:

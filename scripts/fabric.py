@@ -12,7 +12,7 @@ from modules.ui_components import InputAccordion, ToolButton
 
 # At load time: the package is found on sys.path only while this file is being executed.
 from lib_fabric import host, host_options, host_xyz, sampling
-from lib_fabric.errors import FabricError
+from lib_fabric.errors import FabricError, doing
 from lib_fabric.infotext import write_infotext
 from lib_fabric.latents import LatentCache
 from lib_fabric.library import Library
@@ -66,18 +66,22 @@ class FabricScript(scripts.Script):
     def process(self, p, *args):
         sampling.release_sampling(p)
         try:
-            request = parse_arguments(args, LIBRARY.store, host.max_pictures())
-            request = with_cell_settings(request, p)
+            with doing("reading the request"):
+                _prepare(p, args)
         except FabricError as error:
             sampling.refuse(p, error)
-            return
-        if not request.is_active:
-            return
-        adapter = host.WebuiHost(p)
-        host.configure_states(STATES)
-        session = FabricSession(request, adapter, LATENTS, STATES)
-        write_infotext(p.extra_generation_params, request, host_options.infotext_wanted())
-        sampling.wrap_sampling(p, partial(_sampling, adapter, session))
+
+
+def _prepare(p, args):
+    request = parse_arguments(args, LIBRARY.store, host.max_pictures())
+    request = with_cell_settings(request, p)
+    if not request.is_active:
+        return
+    adapter = host.WebuiHost(p)
+    host.configure_states(STATES)
+    session = FabricSession(request, adapter, LATENTS, STATES)
+    write_infotext(p.extra_generation_params, request, host_options.infotext_wanted())
+    sampling.wrap_sampling(p, partial(_sampling, adapter, session))
 
 
 @contextlib.contextmanager

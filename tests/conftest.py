@@ -48,6 +48,7 @@ class FakeHost:
         self.warnings = []
         self.shown_text = None  # in the progress bar, now
         self.shown_at_encode = []  # what it was when each picture was encoded
+        self.interrupt = None  # what the host raises once the user has asked for an end
 
     def unet(self):
         return self.current_unet
@@ -83,6 +84,10 @@ class FakeHost:
             yield
         finally:
             self.shown_text = None
+
+    def stop_if_interrupted(self):
+        if self.interrupt is not None:
+            raise self.interrupt
 
     def warn(self, message):
         self.warnings.append(message)

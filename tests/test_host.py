@@ -20,6 +20,10 @@ class CFGDenoiserTimesteps(nn.Module):
     """Stands for the host's class; only its type is looked at."""
 
 
+class InterruptedException(BaseException):
+    """The host's: how its samplers end early."""
+
+
 class SdConditioning(list):
     """The host's prompt list with the size that SDXL reads."""
 
@@ -35,10 +39,15 @@ def host(monkeypatch, tmp_path):
         "devices": {"device": torch.device("cpu"), "dtype_vae": torch.float32},
         "paths_internal": {"data_path": str(tmp_path)},
         "prompt_parser": {"SdConditioning": SdConditioning},
+        "sd_samplers_common": {"InterruptedException": InterruptedException},
         "sd_samplers_timesteps": {"CFGDenoiserTimesteps": CFGDenoiserTimesteps},
         "sd_unet": {"current_unet": None},
         "sd_vae": {"loaded_vae_file": None},
-        "shared": {"opts": SimpleNamespace(), "loaded_hypernetworks": ["a network"]},
+        "shared": {
+            "opts": SimpleNamespace(),
+            "loaded_hypernetworks": ["a network"],
+            "state": SimpleNamespace(interrupted=False, skipped=False),
+        },
         "infotext_utils": {
             "image_from_url_text": lambda entry: entry,
             "parse_generation_parameters": json.loads,
@@ -120,6 +129,7 @@ def test_callbacks_of_inner_generations_are_not_ours(host):
     adapter = host.WebuiHost(p)
     assert adapter.owns(SimpleNamespace(denoiser=SimpleNamespace(p=p)))
     assert not adapter.owns(SimpleNamespace(denoiser=SimpleNamespace(p=Processing())))
+    assert not adapter.owns(SimpleNamespace(denoiser=object())), "nothing that is not known"
     assert adapter.owns(SimpleNamespace()), "before 1.8.0 the callback has no denoiser"
 
 
@@ -223,6 +233,15 @@ def test_models_that_cannot_be_hooked_are_named(host):
     host.fakes["sd_unet"].current_unet = object()
     with pytest.raises(UnsupportedModelError, match="SD Unet"):
         host.WebuiHost(p).unet()
+
+
+@pytest.mark.parametrize("flag", ["interrupted", "skipped"])
+def test_an_end_is_asked_for_in_the_hosts_way(host, flag):
+    adapter = host.WebuiHost(Processing())
+    adapter.stop_if_interrupted()
+    setattr(host.fakes["shared"].state, flag, True)
+    with pytest.raises(InterruptedException):
+        adapter.stop_if_interrupted()
 
 
 def test_hypernetworks_and_upcast_are_the_hosts(host):

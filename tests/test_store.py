@@ -200,6 +200,16 @@ def test_a_file_that_vanishes_while_it_is_loaded_is_refused(store, monkeypatch):
     assert _refusal(store.load, picture.id) == _missing(picture.id)
 
 
+@pytest.mark.parametrize("method", ["is_file", "glob", "read_bytes"])
+@pytest.mark.parametrize("error", [PermissionError(13, "no"), OSError(5, "Input/output error")])
+def test_a_disk_that_fails_is_a_picture_that_is_gone(store, monkeypatch, method, error):
+    picture = store.add(_image())
+    monkeypatch.setattr(Path, method, _fail_with(error))
+    name = picture.short_id if method == "glob" else picture.id
+    assert _refusal(store.load, name) == _missing(name)
+    assert method == "read_bytes" or name not in store
+
+
 # Writing
 
 
