@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import re
 import sqlite3
 import time
@@ -115,7 +116,8 @@ class ActiveSets:
         for key, content in self._records.all():
             with contextlib.suppress(ValueError, TypeError):
                 saved_at, text = json.loads(content)
-                if len(key) == len(_KEY_COLUMNS) and isinstance(text, str):
+                is_whole = len(key) == len(_KEY_COLUMNS) and isinstance(text, str)
+                if is_whole and math.isfinite(saved_at):
                     _insert(connection, key, text, float(saved_at))
 
     @staticmethod

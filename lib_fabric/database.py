@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +26,6 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 BUSY_SECONDS = 10.0
-_REPAIR_SECONDS = 60.0
 # How SQLite puts it; Python 3.10 does not hand over the numbers.
 _PLAIN_WORDS = {
     "disk is full": "the disk is full.",
@@ -50,7 +48,6 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._rebuilds: list[Work[None]] = []
-        self._lock = threading.Lock()
         self._is_checked = False
 
     @property
@@ -157,7 +154,7 @@ class Database:
 
     def _repair(self) -> None:
         """Moves a damaged file aside, unless another thread or process just did."""
-        with self._lock, _file_lock(self._path.with_name(f"{self._path.name}.repair")):
+        with _file_lock(self._path.with_name(f"{self._path.name}.repair")):
             if self._is_sound():
                 return
             stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -205,24 +202,16 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _file_lock(path: Path) -> Iterator[None]:
-    """Only one process at a time; a lock left by a crash is taken over after a minute."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            path.touch(exist_ok=False)
-            break
-        except FileExistsError:
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _REPAIR_SECONDS:
-                    path.unlink()
-            if time.monotonic() > deadline:
-                raise sqlite3.OperationalError("database is locked") from None
-            time.sleep(0.05)
+    """Only one thread of one process at a time; ends with the process, whatever ends it.
+
+    A second, always empty database serves as the lock: SQLite knows every system's way to lock.
+    """
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
+        connection.execute("BEGIN EXCLUSIVE")
         yield
     finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
+        connection.close()
 
 
 def _is_corrupt(error: sqlite3.DatabaseError) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sqlite3
 import time
 import unicodedata
@@ -279,7 +280,10 @@ def _from_note(picture_id: str, note: bytes) -> Iterator[tuple[str, str, Rating]
             _check(each["tab"], each["verdict"])
             seed = None if each["seed"] is None else int(each["seed"])
             details = Details(each["prompt"], seed, each["checkpoint"])
-            rating = Rating(picture_id, each["verdict"], float(each["rated_at"]), details)
+            rated_at = float(each["rated_at"])
+            if not math.isfinite(rated_at):  # JSON allows NaN, the database does not
+                continue
+            rating = Rating(picture_id, each["verdict"], rated_at, details)
             yield clean_text(each["owner"]), each["tab"], rating
-    except (ValueError, KeyError, TypeError, RecursionError, FabricError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, FabricError):
         return
