@@ -6,14 +6,18 @@ Knows only the standard library.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
 
 
 class BackgroundTask:
     """Runs `work` in a thread of its own after every `request`; requests meanwhile make one more.
 
-    The thread ends when there is nothing to do, and with the process. `work` must not raise.
+    The thread ends when there is nothing to do, and with the process; an
+    exception in `work` goes to the console.
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
@@ -48,4 +52,7 @@ class BackgroundTask:
                     self._thread = None
                     return
                 self._is_wanted = False
-            self._work()
+            try:
+                self._work()
+            except Exception:  # noqa: BLE001 (nobody waits for it; the next request goes on)
+                _log.exception("FABRIC: work in the background failed")

@@ -26,6 +26,8 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 BUSY_SECONDS = 10.0
+_READING = "BEGIN"
+_WRITING = "BEGIN IMMEDIATE"
 # How SQLite puts it; Python 3.10 does not hand over the numbers.
 _PLAIN_WORDS = {
     "disk is full": "the disk is full.",
@@ -33,6 +35,7 @@ _PLAIN_WORDS = {
     "read-only": "its folder is read-only.",
     "unable to open": "its folder cannot be opened.",
     "locked": "another program keeps it busy. Try again.",
+    "file exists": "a file is in the way of its folder.",
     "disk i/o": "the disk reports an error.",
 }
 _BROKEN_SCHEMA = ("no such table", "malformed")
@@ -70,9 +73,7 @@ class Database:
         Raises:
             FabricError: 500, the file cannot be read; the sentence says why.
         """
-        if not self._path.exists() and not self._path.parent.exists():
-            return self._run_empty(work)
-        return self._run(work, "BEGIN", "read")
+        return self._run(work, _READING, "read")
 
     def write(self, work: Work[T]) -> T:
         """Returns `work(connection)`, run in one transaction that holds the write lock throughout.
@@ -83,7 +84,7 @@ class Database:
         Raises:
             FabricError: 500, the file cannot be written; the sentence says why.
         """
-        return self._run(work, "BEGIN IMMEDIATE", "saved")
+        return self._run(work, _WRITING, "saved")
 
     def _run(self, work: Work[T], begin: str, what: str) -> T:
         try:
@@ -99,6 +100,9 @@ class Database:
             raise _in_plain_words(error, what) from error
 
     def _attempt(self, work: Work[T], begin: str) -> T:
+        if begin == _READING and not self._path.parent.exists():
+            with contextlib.closing(_empty()) as connection:
+                return work(connection)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
             self._prepare(connection)
@@ -118,12 +122,10 @@ class Database:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Checks the file once per process; makes or updates the tables if need be."""
         if not self._is_checked:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(f"malformed: {verdict}")
+            _check(connection)
             self._is_checked = True
         if _version(connection) != len(MIGRATIONS):
-            with _transaction(connection, "BEGIN IMMEDIATE"):
+            with _transaction(connection, _WRITING):
                 self._migrate(connection)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
@@ -133,6 +135,8 @@ class Database:
             raise FabricError(
                 "the history was written by a newer version of FABRIC. Update FABRIC.", 500
             )
+        if version == 0 and _tables(connection):
+            raise sqlite3.DatabaseError("malformed: tables without a version")
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 connection.execute(statement)
@@ -141,42 +145,61 @@ class Database:
                 rebuild(connection)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
-    def _run_empty(self, work: Work[T]) -> T:
-        """As `read` on a database without rows."""
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        try:
-            for statements in MIGRATIONS:
-                for statement in statements:
-                    connection.execute(statement)
-            return work(connection)
-        finally:
-            connection.close()
-
     def _repair(self) -> None:
         """Moves a damaged file aside, unless another thread or process just did."""
         with _file_lock(self._path.with_name(f"{self._path.name}.repair")):
             if self._is_sound():
                 return
-            stamp = time.strftime("%Y%m%d-%H%M%S")
+            ending = time.strftime("broken-%Y%m%d-%H%M%S")
             # The journal first: SQLite would play it back into the new file.
             for suffix in ("-journal", "-wal", "-shm", ""):
                 damaged = self._path.with_name(self._path.name + suffix)
                 if damaged.exists():
-                    damaged.replace(self._path.with_name(f"{damaged.name}.broken-{stamp}"))
-            _log.warning("FABRIC: moved it to *.broken-%s; a new one is made of the files", stamp)
+                    damaged.replace(_unused(damaged.with_name(f"{damaged.name}.{ending}")))
+            _log.warning("FABRIC: moved it to *.%s; a new one is made of the files", ending)
 
     def _is_sound(self) -> bool:
-        self._is_checked = False
         try:
             with self._connection() as connection:
-                self._prepare(connection)
-                for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall():
-                    connection.execute(f'SELECT * FROM "{name}" LIMIT 1')
+                _check(connection)
+                found = _tables(connection)
+                if _version(connection) == 0:
+                    return not found  # new, or emptied: the next use fills it
+                with contextlib.closing(_empty()) as expected:
+                    return found >= _tables(expected)
         except sqlite3.DatabaseError as error:
             if not _is_corrupt(error):
                 raise
             return False
-        return True
+
+
+def _empty() -> sqlite3.Connection:
+    """A database in memory without rows."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for statements in MIGRATIONS:
+        for statement in statements:
+            connection.execute(statement)
+    return connection
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Reads the whole file; raises sqlite3.DatabaseError where it is damaged."""
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(f"malformed: {verdict}")
+
+
+def _unused(path: Path) -> Path:
+    """`path`, or a name like it that nothing has yet."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
 
 
 def _version(connection: sqlite3.Connection) -> int:

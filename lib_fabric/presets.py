@@ -63,11 +63,11 @@ class Presets:
         """The names, in alphabetical order."""
         rows = self._database.read(
             lambda connection: connection.execute(
-                "SELECT content FROM presets WHERE owner = ? ORDER BY folded_name",
+                "SELECT folded_name, content FROM presets WHERE owner = ? ORDER BY folded_name",
                 (clean_text(owner),),
             ).fetchall()
         )
-        return [json.loads(content)["name"] for (content,) in rows]
+        return [_name(content, folded_name) for folded_name, content in rows]
 
     def save(self, owner: str, name: str, preset: Preset, overwrite: bool = False) -> Preset:
         """Keeps `preset` under `name` and returns it with that name.
@@ -154,7 +154,7 @@ class Presets:
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         for (owner, folded_name), content in self._records.all():
-            with contextlib.suppress(ValueError, KeyError, TypeError, FabricError):
+            with contextlib.suppress(FabricError):
                 if fold(_preset(content).name) == folded_name:
                     _insert(connection, owner, folded_name, content)
 
@@ -204,11 +204,23 @@ def _content(preset: Preset) -> str:
 
 
 def _preset(content: str) -> Preset:
-    found = json.loads(content)
     known = {setting.name for setting in FabricSettings.fields()}
-    # Settings of another version of FABRIC are left out, not refused: it is the user's own preset.
-    settings = {name: value for name, value in found["settings"].items() if name in known}
-    return Preset(found["name"], check_settings(settings), **read_pictures(found["pictures"]))
+    try:
+        found = json.loads(content)
+        # Settings of another version of FABRIC are left out, not refused: it is the user's own.
+        settings = {name: value for name, value in found["settings"].items() if name in known}
+        pictures = read_pictures(found["pictures"])
+        return Preset(check_name(found["name"]), check_settings(settings), **pictures)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FabricError("This preset is damaged. Delete it and save it again.", 500) from error
+
+
+def _name(content: str, folded_name: str) -> str:
+    # So that a damaged preset can be seen and deleted.
+    try:
+        return _preset(content).name
+    except FabricError:
+        return folded_name
 
 
 def _insert(connection: sqlite3.Connection, owner: str, folded_name: str, content: str) -> None:
