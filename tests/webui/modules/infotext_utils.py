@@ -244,11 +244,14 @@ def _update_for(component: object, target: str | Callable, params: dict) -> obje
     value = target(params) if callable(target) else params.get(target)
     if value is None:
         return gr.update()
-    if isinstance(value, dict) and value.get("__type__") == "update":
+    if isinstance(value, dict):  # what gr.update() gives
         return value
     try:
         kind = type(component.value)
-        value = value != "False" if kind is bool else value if kind is type(None) else kind(value)
+        if kind is bool and value == "False":
+            value = False
+        else:
+            value = float(value) if kind is int else kind(value)
     except (TypeError, ValueError):
         return gr.update()
     return gr.update(value=value)
