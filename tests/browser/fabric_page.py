@@ -46,6 +46,24 @@ class FabricPage:
         """Switches to this tab."""
         self.page.locator("#tabs > .tab-nav > button", has_text=self.tab).first.click()
 
+    def send_from_png_info(self, file: Path) -> None:
+        """Drops a picture file on PNG Info and sends what it says to this tab."""
+        self.page.locator("#tabs > .tab-nav > button", has_text="PNG Info").first.click()
+        self.page.locator("#pnginfo_image input[type=file]").set_input_files(str(file))
+        expect(self.page.locator("#tab_pnginfo")).to_contain_text("Steps: ", timeout=ANSWER_MS)
+        self.page.locator(f"#{self.tab}_tab").click()
+        expect(self.page.locator(f"#tab_{self.tab}")).to_be_visible()
+
+    def paste(self, infotext: str = "") -> None:
+        """Presses the arrow button, with `infotext` in the prompt; '' is the last generation."""
+        self.page.locator(f"#{self.tab}_prompt textarea").fill(infotext)
+        self.page.locator(f"#{self.tab}_tools #paste").click()
+
+    def picture_file(self, index: int = 0) -> bytes:
+        """A picture of the gallery as the host saved it."""
+        image = self.gallery.locator(".thumbnail-item img").nth(index)
+        return self.page.request.get(image.evaluate("each => each.src")).body()
+
     def open_accordion(self) -> None:
         """Opens the accordion, which ticks its box."""
         if not self.lists.is_visible():
@@ -62,6 +80,10 @@ class FabricPage:
         """Makes `count` small pictures; more than one come after a grid."""
         for name, value in {"width": 64, "height": 64, "steps": 2, "batch_size": count}.items():
             self._set_number(f"{self.tab}_{name}", value)
+        self.press_generate(count)
+
+    def press_generate(self, count: int = 1) -> None:
+        """Presses Generate and waits for `count` new pictures."""
         self._close_toasts()
         before = self._addresses()
         self.page.locator(f"#{self.tab}_generate").click()
@@ -126,6 +148,14 @@ class FabricPage:
     def clear(self, name: str) -> None:
         """Presses a list's Clear."""
         self.lists.locator(f"[data-do=clear][data-to={name}]").click()
+
+    def clear_all(self) -> None:
+        """Empties both lists."""
+        for name in ("liked", "disliked"):
+            button = self.lists.locator(f"[data-do=clear][data-to={name}]")
+            if button.count():
+                button.click()
+                expect(self.tiles(name)).to_have_count(0, timeout=ANSWER_MS)
 
     def choose_files(self, name: str, files: Sequence[Path]) -> None:
         """Chooses files in the dialog that a list's drop zone opens."""
