@@ -1,14 +1,16 @@
 // Texts in the page's language where the host's own pass does not get: attributes inside HTML that
 // is replaced, texts with an emoji, and sentences with a name or a number in them. Those stand in
 // localizations/*.json with {} for each such part; the translation has {1}, {2} … for them.
-/* global fabricUi, localization */
+/* global fabricUi */
 
 fabricUi.translate = (function() {
     const ATTRIBUTES = ['title', 'aria-label', 'alt', 'placeholder'];
     const OURS = '[id*="_fabric_"], [data-fabric-thumbs]';
     // Where the host shows what the server said.
     const MESSAGES = '.toast-wrap, [id^="html_log_"]';
-    const ERROR = /^((?:Fabric|UnsupportedModel)Error: )(.*)$/s;
+    // What a user wrote is not ours to translate, though it may read like one of our words.
+    const THEIRS = '[translate="no"]';
+    const PREFIX = /^((?:Fabric|UnsupportedModel)Error: |(?:dis)?liked\[\d+\](?:\.image)?: )(.+)$/s;
 
     let patterns = null;
 
@@ -19,14 +21,16 @@ fabricUi.translate = (function() {
     function preparePatterns() {
         patterns = Object.entries(window.localization || {})
             .filter(([key, text]) => key.includes('{}') && typeof text === 'string')
-            .map(([key, text]) => [key.split('{}').map(escapeForPattern).join('(.*?)'), text])
+            .map(([key, text]) => [key.split('{}').map(escapeForPattern).join('(.+?)'), text])
             // The most particular first.
             .sort((first, second) => second[0].length - first[0].length)
-            .map(([pattern, text]) => [new RegExp(`^${pattern}$`, 's'), text]);
+            .map(([pattern, text]) => [new RegExp(`^${pattern}$`, 'i'), text]);
     }
 
     function translate(text) {
-        const exact = window.localization?.[text];
+        const texts = window.localization || {};
+        // Notes begin with a capital letter where the same sentence in an error does not.
+        const exact = texts[text] ?? texts[text.slice(0, 1).toLowerCase() + text.slice(1)];
         if (typeof exact === 'string') return exact;
         if (!patterns) preparePatterns();
         for (const [pattern, translation] of patterns) {
@@ -37,8 +41,8 @@ fabricUi.translate = (function() {
                 });
             }
         }
-        const error = ERROR.exec(text);
-        return error ? error[1] + translate(error[2]) : text;
+        const prefixed = PREFIX.exec(text);
+        return prefixed ? prefixed[1] + translate(prefixed[2]) : text;
     }
 
     function translateText(node) {
@@ -56,17 +60,24 @@ fabricUi.translate = (function() {
     }
 
     function translateUnder(root) {
-        if (root.nodeType === Node.TEXT_NODE) return translateText(root);
-        if (root.nodeType !== Node.ELEMENT_NODE) return;
         const nodes = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
         for (let node = root; node; node = nodes.nextNode()) {
+            if (isTheirs(node)) continue;
             if (node.nodeType === Node.TEXT_NODE) translateText(node);
-            else translateAttributes(node);
+            else if (node.nodeType === Node.ELEMENT_NODE) translateAttributes(node);
         }
     }
 
+    function isTheirs(node) {
+        return Boolean(elementOf(node)?.closest(THEIRS));
+    }
+
+    function elementOf(node) {
+        return node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement;
+    }
+
     function isOurs(node) {
-        const element = node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement;
+        const element = elementOf(node);
         return Boolean(element?.closest(OURS) || element?.closest(MESSAGES));
     }
 

@@ -153,10 +153,13 @@ class Answerer:
         ratings, missing = self._found(page.ratings)
         if not missing:
             return Outcome(ratings)
-        named = ", ".join(missing[:_SAID]) + (" and others" if len(missing) > _SAID else "")
-        one = len(missing) == 1
-        text = f"Picture {named} is" if one else f"Pictures {named} are"
-        return Outcome(ratings, note=Note(f"{text} no longer in the store. The rest is set."))
+        named = ", ".join([*missing[:_SAID], *(["…"] if len(missing) > _SAID else [])])
+        # Whole sentences, since only those can be translated.
+        if len(missing) == 1:
+            note = Note(f"Picture {named} is no longer in the store. The rest is set.")
+        else:
+            note = Note(f"Pictures {named} are no longer in the store. The rest is set.")
+        return Outcome(ratings, note=note)
 
     def _answer_preset(self, action: Action, page: Page) -> Outcome:
         answer = self._presets.answer(action, page.owner, page.ratings, page.settings)

@@ -93,8 +93,7 @@ class Ratings:
         if picture_id in self.ids(name):
             return self
         if len(self.ids(name)) >= limit:
-            most = f"{limit} picture" + "s" * (limit != 1)
-            raise FabricError(f"At most {most} can be {name}. Remove one before adding another.")
+            raise FabricError(f"At most {limit} can be {name}. Remove one before adding another.")
         rest = self.remove(picture_id)
         lists = {name: (*rest.ids(name), picture_id)}
         return replace(rest, weights=self.weights, **lists)

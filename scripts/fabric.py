@@ -11,7 +11,7 @@ from modules import script_callbacks, scripts
 from modules.ui_components import InputAccordion, ToolButton
 
 # At load time: the package is found on sys.path only while this file is being executed.
-from lib_fabric import host, host_options, host_xyz, sampling
+from lib_fabric import host, host_localization, host_options, host_xyz, sampling
 from lib_fabric.errors import FabricError, doing
 from lib_fabric.infotext import write_infotext
 from lib_fabric.latents import LatentCache
@@ -112,3 +112,4 @@ script_callbacks.on_cfg_denoised(on_cfg_denoised)
 script_callbacks.on_ui_settings(host_options.add_options)
 script_callbacks.on_ui_settings(host.add_options)
 script_callbacks.on_before_ui(host_xyz.add_axes)
+script_callbacks.on_before_ui(host_localization.yield_to_whole_translations)

@@ -15,6 +15,7 @@ SCRIPT = ROOT / "scripts" / "fabric.py"
 LAYERS = {
     "host": {"modules", "torch", "PIL", "gradio"},
     "host_xyz": {"modules"},
+    "host_localization": {"modules"},
     "host_options": {"modules", "gradio"},
     "xyz": set(),
     "sampling": set(),
@@ -111,7 +112,7 @@ def test_a_module_knows_only_what_its_place_allows(path):
 
 def test_only_modules_named_host_know_the_host():
     knowing = {path.stem for path in FILES if "modules" in _foreign(path)}
-    assert knowing == {"host", "host_options", "host_xyz"}
+    assert knowing == {"host", "host_localization", "host_options", "host_xyz"}
     everything = {name for path in [*FILES, SCRIPT] for name in _foreign(path)}
     assert not everything & {"ldm", "sgm", "k_diffusion", "ldm_patched", "diffusers", "xformers"}
 

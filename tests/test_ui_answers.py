@@ -173,9 +173,7 @@ def test_the_cap_is_what_it_is_at_the_press(tmp_path):
     page = Page(Ratings((A, B)), is_enabled=True, shown=gallery("red"))
     refused = answerer.answer('{"do": "rate", "to": "liked", "index": 0}', page)
     assert refused.ratings == page.ratings
-    assert refused.note.text == (
-        "At most 2 pictures can be liked. Remove one before adding another."
-    )
+    assert refused.note.text == ("At most 2 can be liked. Remove one before adding another.")
     cap[0] = 3
     assert len(answerer.answer('{"do": "rate", "index": 0}', page).ratings.liked) == 3
     cap[0] = 1
@@ -184,7 +182,7 @@ def test_the_cap_is_what_it_is_at_the_press(tmp_path):
     again = Page(moved.ratings, is_enabled=True, shown=page.shown)
     refused = answerer.answer(json.dumps({"do": "move", "picture_id": A, "to": "liked"}), again)
     assert refused.ratings == moved.ratings
-    assert refused.note.text.startswith("At most 1 picture can be liked.")
+    assert refused.note.text.startswith("At most 1 can be liked.")
 
 
 def test_a_full_list_keeps_what_it_has(press):
@@ -192,7 +190,7 @@ def test_a_full_list_keeps_what_it_has(press):
     press.page = Page(full, shown=gallery("red"))
     outcome = press(do="rate", to="liked", index=0)
     assert outcome.ratings == full
-    assert outcome.note.text.startswith("At most 64 pictures can be liked.")
+    assert outcome.note.text.startswith("At most 64 can be liked.")
 
 
 @pytest.mark.parametrize(
