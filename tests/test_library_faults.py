@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib_fabric.active_sets import ActivePicture
 from lib_fabric.errors import FabricError
 from lib_fabric.history import Details
 from lib_fabric.library import Library
+from lib_fabric.picture_lists import NamedPicture
 from lib_fabric.pictures import from_image
 from lib_fabric.preset_archive import from_zip, to_zip
 from lib_fabric.presets import Preset
@@ -38,7 +38,7 @@ DATABASE = "history.sqlite3"
 
 
 def _active(*numbers):
-    return {"liked": tuple(ActivePicture(IDS[number], 0.5) for number in numbers), "disliked": ()}
+    return {"liked": tuple(NamedPicture(IDS[number], 0.5) for number in numbers), "disliked": ()}
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def template(tmp_path_factory):
         library.history.record("", "txt2img", IDS[number], "liked", Details(f"a {number}", number))
     library.history.record("ada", "img2img", IDS[0], "disliked")
     library.active_sets.save(PAGE, BROWSER, "", "txt2img", _active(0, 1))
-    library.presets.save("", "One", Preset("", {"strength": 1.5}, (ActivePicture(IDS[2], 2.0),)))
-    library.presets.save("", "Two", Preset("", {}, (), (ActivePicture(IDS[0]),)))
+    library.presets.save("", "One", Preset("", {"strength": 1.5}, (NamedPicture(IDS[2], 2.0),)))
+    library.presets.save("", "Two", Preset("", {}, (), (NamedPicture(IDS[0]),)))
     return folder
 
 
