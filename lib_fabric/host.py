@@ -151,13 +151,21 @@ class WebuiHost:
     def __init__(self, p: Any) -> None:  # noqa: ANN401 (the host's processing object)
         self._p = p
 
+    @property
+    def _model(self) -> Any:  # noqa: ANN401 (the host's model)
+        """The model in use now: the refiner or a hires checkpoint changes it in the middle."""
+        model = self._p.sd_model
+        if model is None:
+            raise FabricError("the model was unloaded while it was in use. Generate again.", 500)
+        return model
+
     def unet(self) -> nn.Module:
         if sd_unet.current_unet is not None:
             raise UnsupportedModelError(
                 "a replaced U-Net (TensorRT and the like) cannot take feedback. "
                 "Set 'SD Unet' to 'None' in the settings, or switch FABRIC off."
             )
-        model = getattr(self._p.sd_model, "model", None)
+        model = getattr(self._model, "model", None)
         unet = getattr(model, "diffusion_model", None)
         if not isinstance(unet, nn.Module):
             raise UnsupportedModelError(
@@ -166,7 +174,7 @@ class WebuiHost:
         return unet
 
     def model_key(self) -> Hashable:
-        info = getattr(self._p.sd_model, "sd_checkpoint_info", None)
+        info = getattr(self._model, "sd_checkpoint_info", None)
         checkpoint = getattr(info, "filename", None)
         return (checkpoint, sd_vae.loaded_vae_file, str(devices.dtype_vae))
 
@@ -178,12 +186,12 @@ class WebuiHost:
             str(getattr(devices, "dtype_unet", None)),
             tuple((net.name, net.unet_multiplier, net.dyn_dim) for net in networks),
             tuple(getattr(net, "name", None) for net in shared.loaded_hypernetworks),
-            getattr(self._p.sd_model, "applied_token_merged_ratio", 0),
+            getattr(self._model, "applied_token_merged_ratio", 0),
             tuple(getattr(opts, name, None) for name in _STATE_OPTIONS),
         )
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
-        model = self._p.sd_model
+        model = self._model
         model.first_stage_model.to(devices.dtype_vae)
         pixels = pixels.to(device=devices.device, dtype=devices.dtype_vae) * 2 - 1
         # SDXL's encoder only returns a sample, drawn from torch's global stream: give it a fixed
@@ -210,7 +218,7 @@ class WebuiHost:
         prompts = prompt_parser.SdConditioning(
             [""], is_negative_prompt=True, width=width_px, height=height_px
         )
-        conditioning = self._p.sd_model.get_learned_conditioning(prompts)
+        conditioning = self._model.get_learned_conditioning(prompts)
         concat = self._null_concat(height_px, width_px)
         if not isinstance(conditioning, dict):
             return Conditioning(conditioning, concat=concat)
@@ -224,7 +232,7 @@ class WebuiHost:
         own txt2img (`modules/processing.py txt2img_image_conditioning`). Depth and edit models:
         zeros.
         """
-        latent_channels = getattr(self._p.sd_model, "latent_channels", None) or 4
+        latent_channels = getattr(self._model, "latent_channels", None) or 4
         channels = self.unet().in_channels - latent_channels
         size = (height_px // LATENT_SCALE_PX, width_px // LATENT_SCALE_PX)
         if channels == 0:
@@ -291,7 +299,7 @@ class WebuiHost:
         """
         if not isinstance(denoiser, sd_samplers_timesteps.CFGDenoiserTimesteps):
             return 1 / (sigma**2 + 1)
-        alphas = self._p.sd_model.alphas_cumprod
+        alphas = self._model.alphas_cumprod
         low = min(max(int(sigma), 0), len(alphas) - 1)
         high = min(low + 1, len(alphas) - 1)
         return float(torch.lerp(alphas[low].double(), alphas[high].double(), sigma - int(sigma)))

@@ -244,6 +244,23 @@ def test_an_end_is_asked_for_in_the_hosts_way(host, flag):
         adapter.stop_if_interrupted()
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda adapter: adapter.unet(),
+        lambda adapter: adapter.model_key(),
+        lambda adapter: adapter.encode(torch.zeros(1, 3, 8, 8)),
+        lambda adapter: adapter.null_conditioning((1, 1)),
+    ],
+)
+def test_a_model_that_is_unloaded_is_told(host, use):
+    p = Processing()
+    p.sd_model = None
+    with pytest.raises(FabricError, match="unloaded while it was in use") as told:
+        use(host.WebuiHost(p))
+    assert told.value.status_code == 500
+
+
 def test_hypernetworks_and_upcast_are_the_hosts(host):
     adapter = host.WebuiHost(Processing())
     keys, values = adapter.split_context(torch.zeros(1))

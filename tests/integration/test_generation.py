@@ -128,21 +128,6 @@ def test_after_an_interrupt_the_model_is_as_it_was(standin, webui, rated):
     assert standin.get("/standin/model-state").json() == before
 
 
-@pytest.mark.parametrize("call", [1, 2, 5])
-def test_after_an_exception_in_the_unet_the_model_is_as_it_was(standin, webui, rated, call):
-    # Call 1 is a reference pass, call 4 the first own one.
-    model_before = standin.get("/standin/model-state").json()
-    before = webui.txt2img(**payload(rated)).pictures
-    plain = webui.txt2img(**payload()).pictures
-    standin.post("/standin/fault", {"at": f"unet:{call}"})
-    with pytest.raises(WebuiError) as failed:
-        webui.txt2img(**payload(rated, seed=8))
-    assert failed.value.status == 500
-    assert standin.get("/standin/model-state").json() == model_before
-    assert_same(plain, webui.txt2img(**payload()).pictures, 0)
-    assert_same(before, webui.txt2img(**payload(rated)).pictures, 0)
-
-
 @pytest.mark.parametrize(
     "changes",
     [

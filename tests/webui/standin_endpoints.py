@@ -1,88 +1,33 @@
-"""What only tests need, and no host has: faults inside the U-Net and a look at the model's state.
+"""What only tests need, and no host has: faults, and a look at the model's state.
 
-- `POST /standin/fault {"at": "unet:3"}`: the third U-Net call from now on raises a RuntimeError,
-  once. `--fault unet:3` does the same at start.
+- `POST /standin/fault {"at": "unet:3", "kind": "error"}`: see standin_faults.py. `--fault unet:3`
+  does the same at start. `GET` tells whether it is still to come.
 - `GET /standin/model-state`: everything an extension may have left on the model.
+- `GET /standin/models-left`: the same of models that a fault has put others in the place of.
 - `GET /standin/unet-calls`: shapes of the last U-Net calls, `POST` forgets them.
+- `GET /standin/routes`: every route of the app, those that its description leaves out included.
 - `POST /standin/reload-ui`: what the button "Reload UI" does.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 
-import torch
 from fastapi import FastAPI
 from pydantic import BaseModel
+from standin_faults import faults
 from torch import nn
 from torch.nn.modules.module import _global_forward_hooks, _global_forward_pre_hooks
 
-_KEPT_CALLS = 2000
 _PREFIX = "_fabric_ext_"
 
 
 class Fault(BaseModel):
-    """Where to fail: "unet:N", N counted from 1; null takes a fault back."""
+    """Where to fail, PLACE:N with N counted from 1, and how; null takes a fault back."""
 
     at: str | None = None
-
-
-class _Watch:
-    """Counts U-Net calls inside the wrapper's forward, so that nothing is put on the U-Net."""
-
-    def __init__(self) -> None:
-        self.calls: list[dict] = []
-        self.remaining: int | None = None
-        self.lock = threading.Lock()
-
-    def set_fault(self, at: str | None) -> None:
-        """Fails at the Nth call from now on."""
-        if at is None:
-            self.remaining = None
-            return
-        place, _, count = at.partition(":")
-        if place != "unet" or not count.isdigit() or int(count) < 1:
-            raise ValueError(f"fault {at!r}: must be unet:N with N at least 1")
-        self.remaining = int(count)
-
-    def before_call(self, x: torch.Tensor, context: torch.Tensor | None) -> None:
-        """Notes a call; raises if it is the one that shall fail."""
-        with self.lock:
-            shape = None if context is None else list(context.shape)
-            self.calls.append({"x": list(x.shape), "context": shape})
-            del self.calls[:-_KEPT_CALLS]
-            if self.remaining is None:
-                return
-            self.remaining -= 1
-            if self.remaining > 0:
-                return
-            self.remaining = None
-        raise RuntimeError("stand-in fault inside the U-Net")
-
-
-watch = _Watch()
-
-
-def watch_unet() -> None:
-    """Looks at every call of the U-Net *class*, calls by extensions for a reference included."""
-    from ldm.modules.diffusionmodules.openaimodel import UNetModel
-
-    inner = UNetModel.forward
-
-    def forward(
-        self: nn.Module,
-        x: torch.Tensor,
-        timesteps: torch.Tensor | None = None,
-        context: torch.Tensor | None = None,
-        *args: object,
-        **kwargs: object,
-    ) -> torch.Tensor:
-        watch.before_call(x, context)
-        return inner(self, x, timesteps, context, *args, **kwargs)
-
-    UNetModel.forward = forward
+    kind: str = "error"
 
 
 def _hooks(module: nn.Module) -> dict[str, int]:
@@ -108,6 +53,9 @@ def model_state(model: nn.Module) -> dict:
         ),
         "module_classes": sorted({type(m).__name__ for m in model.modules()}),
         "weights": _fingerprint(model),
+        "training": [n for n, m in model.named_modules() if m.training],
+        "gradients": [n for n, p in model.named_parameters() if p.requires_grad],
+        "placed": sorted({f"{p.device} {p.dtype}" for p in model.parameters()}),
     }
 
 
@@ -137,23 +85,36 @@ def add_routes(app: FastAPI) -> None:
         with _queue():
             return model_state(shared.sd_model)
 
+    def get_left() -> list[dict]:
+        with _queue():
+            return [model_state(model) for model in faults.left]
+
     def set_fault(fault: Fault) -> dict:
-        watch.set_fault(fault.at)
+        faults.set(fault.at, fault.kind)
         return {}
+
+    def get_fault() -> bool:
+        return faults.is_pending()
 
     def get_calls() -> list[dict]:
-        return list(watch.calls)
+        return list(faults.calls)
 
     def clear_calls() -> dict:
-        watch.calls.clear()
+        faults.calls.clear()
         return {}
+
+    def get_routes() -> list[str]:
+        return sorted(f"{route.path} {getattr(route, 'methods', '')}" for route in app.routes)
 
     def reload_ui() -> dict:
         shared.state.request_restart()
         return {}
 
     app.add_api_route("/standin/model-state", get_state, methods=["GET"])
+    app.add_api_route("/standin/models-left", get_left, methods=["GET"])
+    app.add_api_route("/standin/routes", get_routes, methods=["GET"])
     app.add_api_route("/standin/fault", set_fault, methods=["POST"])
+    app.add_api_route("/standin/fault", get_fault, methods=["GET"])
     app.add_api_route("/standin/unet-calls", get_calls, methods=["GET"])
     app.add_api_route("/standin/unet-calls", clear_calls, methods=["POST"])
     app.add_api_route("/standin/reload-ui", reload_ui, methods=["POST"])

@@ -98,10 +98,11 @@ def webui() -> None:
     shared_init.initialize()
     initialize.initialize()
     import standin_endpoints
+    import standin_faults
     from modules import shared, ui
 
-    standin_endpoints.watch_unet()
-    standin_endpoints.watch.set_fault(cmd_opts.fault)
+    standin_faults.watch_everything()
+    standin_faults.faults.set(cmd_opts.fault)
     while True:
         if shared.opts.clean_temp_dir_at_start:
             ui_tempdir.cleanup_tmpdr()

@@ -38,5 +38,7 @@ _own.add_argument("--extension", action="append", default=[], metavar="DIR")
 _own.add_argument("--no-extension", action="store_true", help="ignore every --extension")
 _own.add_argument("--random-model", action="store_true", help="untrained weights, for fast tests")
 _own.add_argument("--checkpoint", default=None, metavar="FILE")
-_own.add_argument("--fault", default=None, metavar="unet:N", help="fail at the Nth U-Net call")
+_own.add_argument(
+    "--fault", default=None, metavar="unet:N", help="fail there, see standin_faults.py"
+)
 _own.add_argument("--quiet", action="store_true", help="no progress bars, only warnings")

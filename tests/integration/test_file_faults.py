@@ -1,0 +1,109 @@
+"""Rated pictures that are deleted, cut, changed or unreadable behind the WebUI's back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.inputs.files import bomb, pixels, short_id, text_of, to_file
+from tests.integration.fault_checks import Unharmed, failure, fault_request
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def unharmed(standin, webui, rated):
+    """The state before all of these tests."""
+    return Unharmed(standin, webui, rated)
+
+
+@pytest.fixture
+def damaged(standin, webui, request):
+    """A picture in the store, another one for every test: its text, short id and file."""
+    rgb = pixels(20_000 + request.session.items.index(request.node))
+    text, name = text_of(Image.fromarray(rgb)), short_id(rgb)
+    webui.txt2img(**fault_request({"liked": [text]}, steps=1))
+    (path,) = (standin.data_dir / ".fabric" / "pictures").rglob(f"{name}*.png")
+    return text, name, path
+
+
+def _replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _replace_by_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+def _replace_by_loop(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+DAMAGES = {
+    "deleted": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:300]),
+    "another picture": lambda path: path.write_bytes(to_file(Image.fromarray(pixels(19_999)))),
+    "a bomb": lambda path: path.write_bytes(bomb(60_000, 60_000)),
+    "text": lambda path: path.write_text("../../etc/passwd"),
+    "a folder": _replace_by_folder,
+    "a link to another file": _replace_by_link,
+    "a link to itself": _replace_by_loop,
+    "the whole subfolder gone": lambda path: shutil.rmtree(path.parent),
+    "a second file of that short id": lambda path: shutil.copy(
+        path, path.with_name(f"{path.stem[:16]}{'0' * 48}.png")
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_picture_that_is_gone_is_named_and_can_be_rated_again(webui, unharmed, damaged, damage):
+    text, name, path = damaged
+    DAMAGES[damage](path)
+    told = failure(webui, fault_request({"liked": [name]}))
+    assert told == (422, f"liked[0]: picture '{name}' is no longer in the store. Rate it again.")
+    for leftover in path.parent.glob(f"{name}*"):
+        leftover.rmdir() if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
+    with unharmed.after():
+        assert failure(webui, fault_request({"liked": [text]})) is None
+        assert failure(webui, fault_request({"liked": [name]})) is None
+
+
+def test_a_file_in_the_folders_place_is_told(standin, webui, unharmed):
+    """The pictures cannot be kept: nothing is made without them."""
+    folder = standin.data_dir / ".fabric"
+    aside = standin.data_dir / ".aside"
+    with unharmed.after():
+        folder.rename(aside)
+        folder.write_text("no folder")
+        try:
+            text = text_of(Image.fromarray(pixels(30_000)))
+            told = failure(webui, fault_request({"liked": [text]}))
+            assert told == (500, "liked[0]: the picture could not be saved: Not a directory.")
+            known = failure(webui, fault_request({"disliked": [short_id(pixels(30_000))]}))
+            assert known[0] == 422
+            assert known[1].startswith("disliked[0]: picture ")
+            assert failure(webui, fault_request()) is None
+        finally:
+            folder.unlink()
+            aside.rename(folder)
+
+
+def test_a_folder_deleted_while_it_runs_is_made_again(standin, webui, rated):
+    folder = standin.data_dir / ".fabric"
+    aside = standin.data_dir / ".aside"
+    before = webui.txt2img(**fault_request(rated)).pictures
+    folder.rename(aside)
+    try:
+        again = webui.txt2img(**fault_request(rated)).pictures
+        assert [p.tobytes() for p in before] == [p.tobytes() for p in again]
+        assert len(list(folder.rglob("*.png"))) == 3
+    finally:
+        shutil.rmtree(folder)
+        aside.rename(folder)
