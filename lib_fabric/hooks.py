@@ -73,6 +73,7 @@ class SelfAttentionHooks:
         self._unet = unet
         self._context = context
         self._layers = find_self_attention(unet)
+        self._cross_layers = [block.attn2 for block in _blocks(unet) if hasattr(block, "attn2")]
         self._replaced: list[tuple[nn.Module, Forward, Forward | None]] = []
         self._handle: torch.utils.hooks.RemovableHandle | None = None
         self._captured: LayerStates | None = None
@@ -129,13 +130,22 @@ class SelfAttentionHooks:
     def capture(self, states: LayerStates) -> Iterator[None]:
         """Within it, every hooked layer leaves its keys and values in `states`.
 
-        The U-Net call inside is one reference: all its rows count as that one's.
+        The U-Net call inside is one reference: all its rows count as that one's. What others have
+        put on cross-attention is out of the way meanwhile: Regional Prompter's divides pictures
+        among prompts, and counts on the rows that the host sends.
         """
         self._captured = states
+        others = [
+            (layer, layer.__dict__.pop("forward"))
+            for layer in self._cross_layers
+            if "forward" in layer.__dict__
+        ]
         try:
             yield
         finally:
             self._captured = None
+            for layer, forward in others:
+                layer.forward = forward
 
     def _make_forward(self, index: int, layer: nn.Module, original: Forward | None) -> Forward:
         def forward(
@@ -239,20 +249,25 @@ def _join_rows(states: torch.Tensor) -> torch.Tensor:
     return states if states.shape[0] == 1 else states.transpose(0, 1).flatten(1, 2)[None]
 
 
+def _blocks(unet: nn.Module) -> Iterator[nn.Module]:
+    """The transformer blocks of a U-Net, in its order.
+
+    Found by class name along the inheritance line, so that neither ldm nor sgm is imported and
+    token merging's subclass counts too.
+    """
+    for module in unet.modules():
+        if any(base.__name__ == BLOCK_CLASS_NAME for base in type(module).__mro__):
+            yield module
+
+
 def find_self_attention(unet: nn.Module) -> list[nn.Module]:
     """Every `attn1` that attends to its own layer's tokens, in the U-Net's order.
-
-    Blocks are found by class name along the inheritance line, so that neither ldm nor sgm is
-    imported and token merging's subclass counts too.
 
     Raises:
         UnsupportedModelError: there is none (SD3 has joint attention instead).
     """
     layers = [
-        module.attn1
-        for module in unet.modules()
-        if any(base.__name__ == BLOCK_CLASS_NAME for base in type(module).__mro__)
-        and not getattr(module, "disable_self_attn", False)
+        block.attn1 for block in _blocks(unet) if not getattr(block, "disable_self_attn", False)
     ]
     if not layers:
         raise UnsupportedModelError(

@@ -1,5 +1,8 @@
 """What a session leaves alone, what must not matter to it, and what it asks the host for."""
 
+import copy
+from contextlib import nullcontext
+
 import pytest
 import torch
 from denoising import (
@@ -189,6 +192,35 @@ def test_the_replaced_forward_of_another_extension_is_not_used_for_references(ti
     assert calls == [2, 2]
     assert_close(out, golden + 10, 1e-4)
     assert tiny_unet.__dict__["forward"] is controlled
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_cross_attention_replaced_by_another_extension_sees_the_rows_only(
+    tiny_unet, fake_host, fails
+):
+    """Regional Prompter divides pictures among prompts there, and cannot take a single row."""
+    x, timesteps, context = make_inputs(4)
+    layers = [each for name, each in tiny_unet.named_modules() if name.endswith(".attn2")]
+    pure, request, step = copy.deepcopy(tiny_unet), make_request((1, 1)), make_step()
+    golden = compute_golden(pure, type(fake_host)(None), request, x, timesteps, context, step)
+    seen = []
+
+    def replace(layer):
+        def forward(x, context=None, mask=None):
+            seen.append(len(x))
+            if fails and len(seen) > 3:
+                raise ZeroDivisionError
+            return type(layer).forward(layer, x, context=context, mask=mask)
+
+        layer.forward = forward
+        return forward
+
+    theirs = [replace(layer) for layer in layers]
+    session = make_session(request, fake_host)
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext(), session.installed():
+        assert_close(denoise(session, tiny_unet, step, x, timesteps, context), golden)
+    assert set(seen) == {4}
+    assert [layer.__dict__["forward"] for layer in layers] == theirs
 
 
 def test_another_hook_may_stand_between_and_sees_the_rows_only(tiny_unet, fake_host):
