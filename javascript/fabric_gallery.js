@@ -135,9 +135,9 @@ fabricUi.galleryThumbs = (function() {
         if (event.key !== 'Tab' || event.ctrlKey || event.altKey || event.metaKey || !item) return;
         const after = item.nextElementSibling;
         const order = [item, ...pair.children, after?.matches('.thumbnail-item') ? after : null];
-        const place = order.indexOf(event.target);
+        const step = order.indexOf(event.target);
         // Back from the thumbnail itself, and forward from the last one, is the browser's own.
-        const next = place < 0 ? null : order[place + (event.shiftKey ? -1 : 1)];
+        const next = step < 0 ? null : order[step + (event.shiftKey ? -1 : 1)];
         if (!next) return;
         event.preventDefault();
         next.focus();
