@@ -76,8 +76,8 @@ def _pager(view: HistoryView) -> str:
     newer = button_html("newer", "Newer pictures", "Newer", "fabric-text-button")
     older = button_html("older", "Older pictures", "Older", "fabric-text-button")
     return (
-        f'<footer class="fabric-pager" data-offset="{view.offset}" data-size="{PAGE_SIZE}">'
+        f'<div class="fabric-pager" data-offset="{view.offset}" data-size="{PAGE_SIZE}">'
         f"{newer if view.offset else ''}"
         f"<span>{view.offset + 1}–{last} / {view.total}</span>"
-        f"{older if last < view.total else ''}</footer>"
+        f"{older if last < view.total else ''}</div>"
     )
