@@ -21,6 +21,10 @@ THUMBNAIL_PX = 176
 EMPTY_TEXT = "Nothing rated yet. Press 👍 or 👎 under a picture, or drop your own pictures here."
 DROP_TEXT = "Drop pictures here or click to choose"
 WEIGHT_TEXT = "How much this picture counts: 0 not at all, 1 as usual, 2 twice as much"
+COUNT_TEXTS: dict[ListName, str] = {
+    "liked": "Liked pictures: {}",
+    "disliked": "Disliked pictures: {}",
+}
 THUMBS: dict[ListName, str] = {"liked": "👍", "disliked": "👎"}
 
 # Drawn rather than typed, since fonts disagree on the size of × and ⇄.
@@ -32,11 +36,12 @@ Thumbnail = Callable[[str], bytes]
 
 def counts_html(ratings: Ratings) -> str:
     """The badges in the title, such as '2 👍 1 👎'; nothing for an empty list."""
+    counts = {name: len(ratings.ids(name)) for name in THUMBS}
     badges = [
-        f'<span class="fabric-count fabric-{name}" title="{_counted(ratings, name)}">'
-        f"{len(ratings.ids(name))} {thumb}</span>"
-        for name, thumb in THUMBS.items()
-        if ratings.ids(name)
+        f'<span class="fabric-count fabric-{name}" title="{COUNT_TEXTS[name].format(count)}">'
+        f"{count} {THUMBS[name]}</span>"
+        for name, count in counts.items()
+        if count
     ]
     return f'<span class="fabric-counts">{"".join(badges)}</span>' if badges else ""
 
@@ -122,8 +127,3 @@ def _weight(weight: float) -> str:
         f'<input type="number" data-do="weigh" min="{WEIGHT.minimum:g}" max="{WEIGHT.maximum:g}" '
         f'step="0.25" value="{format_number(weight)}" aria-label="{WEIGHT_TEXT}"></label>'
     )
-
-
-def _counted(ratings: Ratings, name: ListName) -> str:
-    number = len(ratings.ids(name))
-    return f"{number} {name} picture{'' if number == 1 else 's'}"

@@ -18,7 +18,7 @@ def test_counts_are_shown_only_where_there_is_something():
     html = counts_html(Ratings((A, B), (C,)))
     assert ">2 👍<" in html
     assert ">1 👎<" in html
-    assert 'title="1 disliked picture"' in html
+    assert 'title="Disliked pictures: 1"' in html
     assert "👎" not in counts_html(Ratings((A,)))
 
 
