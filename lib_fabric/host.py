@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import sys
 from collections.abc import Hashable, Iterator
 from typing import Any
 
-import gradio as gr
 import torch
 from modules import (
     devices,
-    images,
     prompt_parser,
     sd_samplers_common,
     sd_samplers_timesteps,
@@ -26,25 +23,12 @@ from modules import (
     shared,
 )
 from modules.hypernetworks import hypernetwork
-from PIL import Image
 from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
-from lib_fabric.history import Details
-from lib_fabric.host_options import SECTION
 from lib_fabric.latents import LATENT_SCALE_PX
 from lib_fabric.reference_pass import Conditioning
 from lib_fabric.session import DenoiseStep
-from lib_fabric.settings import MAX_PICTURES, MOST_PICTURES
-from lib_fabric.state_cache import StateCache
-
-try:
-    from modules.infotext_utils import image_from_url_text, parse_generation_parameters
-except ImportError:  # before 1.8.0
-    from modules.generation_parameters_copypaste import (
-        image_from_url_text,
-        parse_generation_parameters,
-    )
 
 logger = logging.getLogger(__name__)
 
@@ -53,96 +37,6 @@ _ENCODER_SEED = 0
 _LORA_MODULE = "networks"
 # Options that change what the U-Net does with the same input.
 _STATE_OPTIONS = ("upcast_attn", "enable_quantization", "sd_noise_schedule", "fp8_storage")
-_MEGABYTE = 2**20
-_MOST_MEGABYTES = 65536
-
-
-def add_options() -> None:
-    """Adds what concerns kept reference states to our section of the host's Settings page."""
-    shared.opts.add_option(
-        "fabric_keep_states",
-        shared.OptionInfo(
-            "RAM",
-            "Keep reference states between generations",
-            gr.Radio,
-            {"choices": ["Off", "RAM", "GPU"]},
-            section=SECTION,
-        ).info("repeated rounds with the same steps and size become much faster"),
-    )
-    shared.opts.add_option(
-        "fabric_keep_states_mb",
-        shared.OptionInfo(
-            2048,
-            "Memory for kept reference states (MB)",
-            gr.Slider,
-            {"minimum": 0, "maximum": _MOST_MEGABYTES, "step": 256},
-            section=SECTION,
-        ).info("one picture and step takes about 45 MB with SD 1.5 at 512x512 in half precision"),
-    )
-    shared.opts.add_option(
-        "fabric_max_pictures",
-        shared.OptionInfo(
-            MAX_PICTURES,
-            "Most pictures that can be liked, and that can be disliked",
-            gr.Slider,
-            {"minimum": 1, "maximum": MOST_PICTURES, "step": 1},
-            section=SECTION,
-        ).info("each takes one more pass through the model at every step with feedback"),
-    )
-
-
-def configure_states(states: StateCache) -> None:
-    """Sets up kept states as the options say."""
-    place = getattr(shared.opts, "fabric_keep_states", "RAM")
-    megabytes = _whole_number("fabric_keep_states_mb", 2048, 0, _MOST_MEGABYTES)
-    max_bytes = 0 if place == "Off" else megabytes * _MEGABYTE
-    states.configure(max_bytes, torch.device("cpu") if place == "RAM" else None)
-
-
-def max_pictures() -> int:
-    """How many pictures may be in each list, as the options say."""
-    return _whole_number("fabric_max_pictures", MAX_PICTURES, 1, MOST_PICTURES)
-
-
-def _whole_number(option: str, default: int, minimum: int, maximum: int) -> int:
-    """An option as a number in its range: config.json and the API may hold anything there."""
-    value = getattr(shared.opts, option, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-        return default
-    return int(min(max(value, minimum), maximum))
-
-
-def gallery_picture(entry: object) -> Image.Image:
-    """The picture of one gallery entry as it arrives from the page.
-
-    Raises:
-        FabricError: not a picture that the WebUI itself has shown; the entry is the client's word.
-    """
-    try:
-        image = image_from_url_text(entry)
-    # The host raises AssertionError outside its folders, and nearly anything on other nonsense.
-    except Exception as error:
-        raise FabricError("This picture cannot be read. Generate it again.") from error
-    if not isinstance(image, Image.Image):
-        raise FabricError("There is no picture here to rate.")
-    return image
-
-
-def picture_details(image: Image.Image) -> Details:
-    """How a picture was made, as its infotext says; empty where it says nothing."""
-    try:
-        infotext, _ = images.read_info_from_image(image)
-        params = parse_generation_parameters(infotext) if infotext else {}
-        seed = params.get("Seed")
-        return Details(
-            prompt=params.get("Prompt", ""),
-            seed=int(seed) if seed else None,
-            checkpoint=params.get("Model", ""),
-        )
-    # The host's readers raise nearly anything on nonsense.
-    except Exception:  # noqa: BLE001 (which must not cost the rating)
-        logger.warning("FABRIC: how a rated picture was made could not be read", exc_info=True)
-        return Details()
 
 
 class WebuiHost:

@@ -11,7 +11,14 @@ from modules import script_callbacks, scripts
 from modules.ui_components import InputAccordion, ToolButton
 
 # At load time: the package is found on sys.path only while this file is being executed.
-from lib_fabric import host, host_localization, host_options, host_xyz, sampling
+from lib_fabric import (
+    host,
+    host_localization,
+    host_options,
+    host_pictures,
+    host_xyz,
+    sampling,
+)
 from lib_fabric.errors import FabricError, doing
 from lib_fabric.infotext import write_infotext
 from lib_fabric.latents import LatentCache
@@ -46,9 +53,9 @@ class FabricScript(scripts.Script):
         toolkit = Toolkit(
             InputAccordion,
             ToolButton,
-            host.gallery_picture,
-            host.picture_details,
-            host.max_pictures,
+            host_pictures.gallery_picture,
+            host_pictures.picture_details,
+            host_options.max_pictures,
         )
         page = FabricUi(tab, LIBRARY, toolkit)
         components = page.build()
@@ -73,12 +80,12 @@ class FabricScript(scripts.Script):
 
 
 def _prepare(p, args):
-    request = parse_arguments(args, LIBRARY.store, host.max_pictures())
+    request = parse_arguments(args, LIBRARY.store, host_options.max_pictures())
     request = with_cell_settings(request, p)
     if not request.is_active:
         return
     adapter = host.WebuiHost(p)
-    host.configure_states(STATES)
+    host_options.configure_states(STATES)
     session = FabricSession(request, adapter, LATENTS, STATES)
     write_infotext(p.extra_generation_params, request, host_options.infotext_wanted())
     sampling.wrap_sampling(p, partial(_sampling, adapter, session))
@@ -110,6 +117,5 @@ def on_cfg_denoised(params):
 script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
 script_callbacks.on_cfg_denoised(on_cfg_denoised)
 script_callbacks.on_ui_settings(host_options.add_options)
-script_callbacks.on_ui_settings(host.add_options)
 script_callbacks.on_before_ui(host_xyz.add_axes)
 script_callbacks.on_before_ui(host_localization.yield_to_whole_translations)

@@ -78,6 +78,14 @@ def host(monkeypatch, tmp_path):
         sys.modules.pop(f"lib_fabric.{name}", None)
 
 
+@pytest.fixture
+def pictures(host, monkeypatch):
+    """lib_fabric.host_pictures on the same fake modules."""
+    monkeypatch.delitem(sys.modules, "lib_fabric.host_pictures", raising=False)
+    yield importlib.import_module("lib_fabric.host_pictures")
+    sys.modules.pop("lib_fabric.host_pictures", None)
+
+
 class Processing:
     """The host's processing object, as far as it is looked at."""
 
@@ -270,16 +278,16 @@ def test_hypernetworks_and_upcast_are_the_hosts(host):
     assert adapter.upcast_attention()
 
 
-def test_gallery_entries_that_the_host_refuses_become_a_sentence(host, monkeypatch):
+def test_gallery_entries_that_the_host_refuses_become_a_sentence(pictures, monkeypatch):
     def outside(_entry):
         raise AssertionError("trying to open image file outside of allowed directories")
 
-    monkeypatch.setattr(host, "image_from_url_text", outside)
+    monkeypatch.setattr(pictures, "image_from_url_text", outside)
     with pytest.raises(FabricError, match="cannot be read"):
-        host.gallery_picture({"name": "/etc/passwd", "is_file": True})
-    monkeypatch.setattr(host, "image_from_url_text", lambda _entry: None)
+        pictures.gallery_picture({"name": "/etc/passwd", "is_file": True})
+    monkeypatch.setattr(pictures, "image_from_url_text", lambda _entry: None)
     with pytest.raises(FabricError, match="no picture"):
-        host.gallery_picture(None)
+        pictures.gallery_picture(None)
 
 
 @pytest.mark.parametrize(
@@ -296,31 +304,11 @@ def test_gallery_entries_that_the_host_refuses_become_a_sentence(host, monkeypat
         ),
     ],
 )
-def test_how_a_picture_was_made_is_read_from_its_infotext(host, infotext, expected):
+def test_how_a_picture_was_made_is_read_from_its_infotext(pictures, infotext, expected):
     image = Image.new("RGB", (8, 8))
     if infotext is not None:
         image.info["parameters"] = infotext
-    assert host.picture_details(image) == expected
-
-
-@pytest.mark.parametrize(
-    ("stored", "most"),
-    [(1, 1), (64, 64), (256, 256), (12.0, 12), (0, 1), (-5, 1), (10**30, 256), (float("inf"), 256),
-     (None, 64), ("many", 64), (True, 64), ([], 64), (float("nan"), 64)],
-)  # fmt: skip
-def test_the_cap_on_pictures_is_what_the_options_say_within_reason(host, stored, most):
-    assert host.max_pictures() == 64, "before the option is there"
-    host.fakes["shared"].opts.fabric_max_pictures = stored
-    assert host.max_pictures() == most
-
-
-@pytest.mark.parametrize("stored", [None, "much", [], {}, True, float("nan")])
-def test_an_unusable_option_never_stops_a_generation(host, stored):
-    from lib_fabric.state_cache import StateCache
-
-    host.fakes["shared"].opts.fabric_keep_states = stored
-    host.fakes["shared"].opts.fabric_keep_states_mb = stored
-    host.configure_states(StateCache())
+    assert pictures.picture_details(image) == expected
 
 
 def test_the_progress_text_is_put_back(host):

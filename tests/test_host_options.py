@@ -116,3 +116,23 @@ def test_infos_are_short_and_have_no_full_stop(options):
         (info,) = option.infos
         assert len(info) < 150
         assert not re.search(r"[.]$|\. ", info)
+
+
+@pytest.mark.parametrize(
+    ("stored", "most"),
+    [(1, 1), (64, 64), (256, 256), (12.0, 12), (0, 1), (-5, 1), (10**30, 256), (float("inf"), 256),
+     (None, 64), ("many", 64), (True, 64), ([], 64), (float("nan"), 64)],
+)  # fmt: skip
+def test_the_cap_on_pictures_is_what_the_options_say_within_reason(options, stored, most):
+    assert options.max_pictures() == 64, "before the option is there"
+    options.shared.opts.fabric_max_pictures = stored
+    assert options.max_pictures() == most
+
+
+@pytest.mark.parametrize("stored", [None, "much", [], {}, True, float("nan")])
+def test_an_unusable_option_never_stops_a_generation(options, stored):
+    from lib_fabric.state_cache import StateCache
+
+    options.shared.opts.fabric_keep_states = stored
+    options.shared.opts.fabric_keep_states_mb = stored
+    options.configure_states(StateCache())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
-import sys
 from types import SimpleNamespace
 
 import gradio as gr
@@ -50,8 +50,7 @@ def option_texts(host):  # noqa: F811  (the fixture)
     shared = host.fakes["shared"]
     shared.opts, shared.OptionInfo = FakeOptions(), FakeOption
     shared.restricted_opts, shared.hide_dirs = set(), {}
-    host.add_options()
-    sys.modules["lib_fabric.host_options"].add_options()
+    importlib.import_module("lib_fabric.host_options").add_options()
     found = set()
     for option in shared.opts.labels.values():
         choices = (option.component_args or {}).get("choices", [])
