@@ -7,6 +7,7 @@ keys of its own making; they are untrusted, and what is not such a key is not ke
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import math
@@ -17,9 +18,9 @@ from collections.abc import Iterable, Mapping
 
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
-from lib_fabric.history import clean_text
 from lib_fabric.picture_lists import WEIGHT, NamedPicture
-from lib_fabric.pictures import is_full_id
+from lib_fabric.pictures import SHORT_ID_DIGITS, is_full_id
+from lib_fabric.rating import clean_text
 from lib_fabric.records import Key, Records
 from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.settings import MOST_PICTURES, shorten
@@ -30,6 +31,7 @@ MAX_SETS_EACH_OWNER = 200
 MAX_BROWSERS_EACH_OWNER = 1000
 _log = logging.getLogger(__name__)
 _KEY_PATTERN = re.compile(r"[0-9a-f]{32}")
+_ANY_ID = re.compile(r"[0-9a-f]{64}")
 _DAY_SECONDS = 24 * 3600.0
 _KEY_COLUMNS = ("owner", "browser_key", "page_key", "tab")
 _WHERE_KEY = "WHERE " + " AND ".join(f"{name} = ?" for name in _KEY_COLUMNS)
@@ -70,7 +72,7 @@ class ActiveSets:
 
         forgotten = self._database.write(work)
         if forgotten:
-            self._database.write(lambda connection: self._drop_records(connection, forgotten))
+            self._drop_records(forgotten)
 
     def load(
         self, page_key: object, browser_key: object, owner: str, tab: str
@@ -106,19 +108,30 @@ class ActiveSets:
             # Where nothing can be written, reading goes on.
             _log.warning("FABRIC: %s", error)
 
-    def _drop_records(self, connection: sqlite3.Connection, forgotten: list[Key]) -> None:
+    def _drop_records(self, forgotten: list[Key]) -> None:
         """Drops the records of sets that are gone, not of those saved again meanwhile."""
-        for key in forgotten:
-            if not connection.execute(f"SELECT 1 FROM active_sets {_WHERE_KEY}", key).fetchone():
-                self._records.drop(key)
+
+        def work(connection: sqlite3.Connection) -> None:
+            sql = f"SELECT 1 FROM active_sets {_WHERE_KEY}"
+            for key in forgotten:
+                if not connection.execute(sql, key).fetchone():
+                    self._records.drop(key)
+
+        try:
+            self._database.write(work)
+        except FabricError as error:
+            # What was asked for is done; a record that stays comes back with a rebuild, no worse.
+            _log.warning("FABRIC: %s", error)
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
+        now = time.time()
         for key, content in self._records.all():
-            with contextlib.suppress(ValueError, TypeError):
+            with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
                 saved_at, text = json.loads(content)
                 is_whole = len(key) == len(_KEY_COLUMNS) and isinstance(text, str)
                 if is_whole and math.isfinite(saved_at):
-                    _insert(connection, key, text, float(saved_at))
+                    # A clock that was once wrong must not make a set the newest for ever.
+                    _insert(connection, key, text, min(float(saved_at), now))
 
     @staticmethod
     def picture_ids(connection: sqlite3.Connection) -> set[str]:
@@ -130,7 +143,7 @@ def pictures_json(pictures: PictureLists) -> str:
     """Picture lists as they are kept.
 
     Raises:
-        FabricError: an unknown list, a wrong id or weight, too many pictures.
+        FabricError: an unknown list, a wrong id or weight, too many pictures, one named twice.
     """
     for name in pictures:
         if name not in PICTURE_LISTS:
@@ -141,9 +154,13 @@ def pictures_json(pictures: PictureLists) -> str:
             raise FabricError(
                 f"'{name}' may hold at most {MOST_PICTURES} pictures, not {len(entries)}."
             )
-    return json.dumps(
-        {name: [_checked(each) for each in entries] for name, entries in lists.items()}
-    )
+    checked = {name: [_checked(each) for each in entries] for name, entries in lists.items()}
+    seen: set[str] = set()
+    for picture_id, _ in itertools.chain(*checked.values()):
+        if picture_id in seen:
+            raise FabricError(f"picture {shorten(picture_id[:SHORT_ID_DIGITS])} is named twice.")
+        seen.add(picture_id)
+    return json.dumps(checked)
 
 
 def read_pictures(text: str) -> dict[str, tuple[NamedPicture, ...]]:
@@ -154,18 +171,16 @@ def read_pictures(text: str) -> dict[str, tuple[NamedPicture, ...]]:
             name: tuple(NamedPicture(*_checked(NamedPicture(*each))) for each in found[name])
             for name in PICTURE_LISTS
         }
-    except (ValueError, KeyError, TypeError, FabricError):
+    except (ValueError, KeyError, TypeError, RecursionError, FabricError):
         return _empty()
 
 
 def ids_of(rows: Iterable[tuple[str]]) -> set[str]:
-    """The ids in rows of one column that `pictures_json` wrote."""
-    return {
-        each.picture_id
-        for (text,) in rows
-        for entries in read_pictures(text).values()
-        for each in entries
-    }
+    """The ids in rows of one column with what `pictures_json` wrote somewhere in it.
+
+    Whatever looks like an id counts: of a damaged row no picture must be lost.
+    """
+    return {each for (text,) in rows for each in _ANY_ID.findall(str(text))}
 
 
 def _checked(picture: NamedPicture) -> tuple[str, float]:

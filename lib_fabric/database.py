@@ -115,6 +115,8 @@ class Database:
         try:
             connection.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
             connection.execute("PRAGMA synchronous = FULL")
+            # One garbled letter must not make a whole table unreadable.
+            connection.text_factory = _text
             yield connection
         finally:
             connection.close()
@@ -171,6 +173,10 @@ class Database:
             if not _is_corrupt(error):
                 raise
             return False
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def _empty() -> sqlite3.Connection:

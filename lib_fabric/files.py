@@ -24,6 +24,7 @@ def write_atomically(path: Path, data: bytes, *, is_durable: bool = True) -> Non
     Raises:
         OSError: nothing was changed.
     """
+    new_folders = [each for each in path.parents if not each.exists()] if is_durable else []
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
     try:
@@ -38,7 +39,8 @@ def write_atomically(path: Path, data: bytes, *, is_durable: bool = True) -> Non
             Path(temporary).unlink()
         raise
     if is_durable:
-        _sync_folder(path.parent)
+        for folder in (path.parent, *(each.parent for each in new_folders)):
+            _sync_folder(folder)
 
 
 def _sync_folder(folder: Path) -> None:

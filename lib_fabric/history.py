@@ -6,58 +6,34 @@ file beside it, from which a damaged database is rebuilt with nothing lost.
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import sqlite3
 import time
-import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable
 
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
 from lib_fabric.pictures import is_full_id
-from lib_fabric.settings import shorten
+from lib_fabric.rating import (
+    FIELDS,
+    VERDICTS,
+    Details,
+    Rating,
+    Verdict,
+    check_tab_and_verdict,
+    clean_text,
+    fold,
+    from_note,
+    is_time,
+    read_seed,
+    to_note,
+)
 from lib_fabric.store import PictureStore, missing_picture
 
 _log = logging.getLogger(__name__)
-Verdict = Literal["liked", "disliked"]
-VERDICTS: tuple[Verdict, ...] = ("liked", "disliked")
-TABS = ("txt2img", "img2img")
-MAX_PROMPT_CHARS = 20_000
-MAX_CHECKPOINT_CHARS = 500
 MAX_SEARCH_CHARS = 500
-_MAX_SEED_BITS = 64
-_COLUMNS = "picture_id, verdict, rated_at, prompt, seed, checkpoint"
-
-
-@dataclass(frozen=True)
-class Details:
-    """How a picture was made, as far as it is known. Overlong texts are cut, odd seeds dropped."""
-
-    prompt: str = ""
-    seed: int | None = None
-    checkpoint: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "prompt", clean_text(self.prompt, MAX_PROMPT_CHARS))
-        object.__setattr__(self, "checkpoint", clean_text(self.checkpoint, MAX_CHECKPOINT_CHARS))
-        seed = self.seed
-        is_seed = isinstance(seed, int) and not isinstance(seed, bool)
-        if not is_seed or seed.bit_length() > _MAX_SEED_BITS:
-            object.__setattr__(self, "seed", None)
-
-
-@dataclass(frozen=True)
-class Rating:
-    """One entry of the history; `rated_at` in Unix seconds."""
-
-    picture_id: str
-    verdict: Verdict
-    rated_at: float
-    details: Details = field(default_factory=Details)
+_MOST_ROWS = 2**31
+_COLUMNS = ", ".join(FIELDS)
 
 
 class History:
@@ -100,7 +76,7 @@ class History:
         Raises:
             FabricError: as `record`.
         """
-        _check(tab, rating.verdict)
+        check_tab_and_verdict(tab, rating.verdict)
         owner = clean_text(owner)
 
         def work(connection: sqlite3.Connection) -> Rating:
@@ -120,12 +96,14 @@ class History:
 
     def forget(self, owner: str, tab: str, picture_id: str) -> None:
         """Removes a rating; one that is not there changes nothing. The picture stays."""
+        if not is_full_id(picture_id):
+            return
         owner = clean_text(owner)
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "DELETE FROM ratings WHERE owner = ? AND tab = ? AND picture_id = ?",
-                (owner, tab, clean_text(picture_id)),
+                (owner, tab, picture_id),
             )
 
         self._database.write(work)
@@ -154,12 +132,11 @@ class History:
         """
         while True:
             found = self._page(owner, tab, search, offset, limit)
-            lost = [each.picture_id for each in found if each.picture_id not in self._store]
-            # An absent folder is a drive that is not connected, not thousands of deleted files.
-            if not lost or not self._store.is_present:
+            lost = [each.picture_id for each in found if self._store.is_gone(each.picture_id)]
+            if not lost:
                 return found
             try:
-                self._database.write(lambda connection, lost=lost: self.drop(connection, lost))
+                self._drop_gone(lost)
             except FabricError as error:
                 _log.warning("FABRIC: %s", error)
                 return [each for each in found if each.picture_id not in lost]
@@ -172,6 +149,13 @@ class History:
                 f"SELECT COUNT(*) FROM ratings WHERE {where}", values
             ).fetchone()[0]
         )
+
+    def _drop_gone(self, picture_ids: list[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            # Asked again inside the write lock: one may have been rated anew meanwhile.
+            self.drop(connection, [each for each in picture_ids if self._store.is_gone(each)])
+
+        self._database.write(work)
 
     @staticmethod
     def drop(connection: sqlite3.Connection, picture_ids: Iterable[str]) -> None:
@@ -186,7 +170,8 @@ class History:
             f"SELECT {_COLUMNS} FROM ratings WHERE {where} "
             "ORDER BY rated_at DESC, position DESC LIMIT ? OFFSET ?"
         )
-        values = [*values, max(limit, 0), max(offset, 0)]
+        # SQLite's numbers have 64 bits.
+        values = [*values, *(min(max(number, 0), _MOST_ROWS) for number in (limit, offset))]
         return self._database.read(
             lambda connection: [_rating(row) for row in connection.execute(sql, values)]
         )
@@ -198,34 +183,16 @@ class History:
         rows = connection.execute(
             f"SELECT owner, tab, {_COLUMNS} FROM ratings WHERE picture_id = ?", (picture_id,)
         ).fetchall()
-        self._store.write_note(picture_id, _to_note(rows))
+        self._store.write_note(picture_id, to_note(rows))
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         found = [
             (owner, tab, rating)
             for picture_id, note in self._store.notes()
-            for owner, tab, rating in _from_note(picture_id, note)
+            for owner, tab, rating in from_note(picture_id, note)
         ]
         for owner, tab, rating in sorted(found, key=lambda each: each[2].rated_at):
             _insert(connection, owner, tab, rating)
-
-
-def clean_text(text: object, limit: int = 1000) -> str:
-    """`text` as the database can hold it: at most `limit` characters, none that is no character."""
-    if not isinstance(text, str):
-        return ""
-    return text[:limit].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
-
-
-def fold(text: str) -> str:
-    """`text` for comparing without regard to upper and lower case or to how accents are coded."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-
-
-def _check(tab: str, verdict: str) -> None:
-    for name, value, known in (("tab", tab, TABS), ("verdict", verdict, VERDICTS)):
-        if value not in known:
-            raise FabricError(f"'{name}' must be {' or '.join(known)}, not {shorten(value)}.")
 
 
 def _where(owner: str, tab: str, search: str) -> tuple[str, list[object]]:
@@ -259,31 +226,11 @@ def _insert(connection: sqlite3.Connection, owner: str, tab: str, rating: Rating
 
 
 def _rating(row: tuple) -> Rating:
+    """A row as a rating. One that the disk has garbled shows what is left of it."""
     picture_id, verdict, rated_at, prompt, seed, checkpoint = row
-    details = Details(prompt, None if seed is None else int(seed), checkpoint)
-    return Rating(picture_id, verdict, rated_at, details)
-
-
-def _to_note(rows: list[tuple]) -> bytes:
-    names = ["owner", "tab", *_COLUMNS.split(", ")]
-    ratings = [dict(zip(names, row, strict=True)) for row in rows]
-    for each in ratings:
-        del each["picture_id"]
-    return json.dumps({"ratings": ratings}, ensure_ascii=False).encode() if ratings else b""
-
-
-def _from_note(picture_id: str, note: bytes) -> Iterator[tuple[str, str, Rating]]:
-    """The ratings in a note; what is not one, perhaps after a disk error, is left out."""
-    try:
-        ratings = json.loads(note)["ratings"]
-        for each in ratings:
-            _check(each["tab"], each["verdict"])
-            seed = None if each["seed"] is None else int(each["seed"])
-            details = Details(each["prompt"], seed, each["checkpoint"])
-            rated_at = float(each["rated_at"])
-            if not math.isfinite(rated_at):  # JSON allows NaN, the database does not
-                continue
-            rating = Rating(picture_id, each["verdict"], rated_at, details)
-            yield clean_text(each["owner"]), each["tab"], rating
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, FabricError):
-        return
+    return Rating(
+        picture_id,
+        verdict if verdict in VERDICTS else VERDICTS[0],
+        rated_at if is_time(rated_at) else 0.0,
+        Details(prompt, read_seed(seed), checkpoint),
+    )

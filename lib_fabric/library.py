@@ -79,6 +79,9 @@ class Library:
         surplus = [
             each for each in self.store.longest_unused(self._spare_seconds) if each not in needed
         ]
+        # Listing has counted anew: what was rewritten had been counted twice.
+        if self.store.num_bytes() <= max_bytes:
+            return []
         removed: list[str] = []
         for start in range(0, len(surplus), _BATCH):
             if self.store.num_bytes() <= target:

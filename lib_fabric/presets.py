@@ -7,8 +7,8 @@ damaged database is rebuilt.
 
 from __future__ import annotations
 
-import contextlib
 import json
+import logging
 import sqlite3
 import unicodedata
 from collections.abc import Mapping
@@ -17,13 +17,14 @@ from dataclasses import dataclass, field, replace
 from lib_fabric.active_sets import ids_of, pictures_json, read_pictures
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
-from lib_fabric.history import clean_text, fold
 from lib_fabric.picture_lists import NamedPicture
+from lib_fabric.rating import clean_text, fold
 from lib_fabric.records import Records
 from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.settings import FabricSettings, shorten
 from lib_fabric.store import PictureStore, missing_picture
 
+_log = logging.getLogger(__name__)
 MAX_NAME_CHARS = 80
 MAX_PRESETS_EACH_OWNER = 500
 
@@ -61,13 +62,17 @@ class Presets:
 
     def names(self, owner: str) -> list[str]:
         """The names, in alphabetical order."""
+        return [each.name for each in self.all(owner)]
+
+    def all(self, owner: str) -> list[Preset]:
+        """Every preset, in alphabetical order; of a damaged one, which `load` refuses, the name."""
         rows = self._database.read(
             lambda connection: connection.execute(
                 "SELECT folded_name, content FROM presets WHERE owner = ? ORDER BY folded_name",
                 (clean_text(owner),),
             ).fetchall()
         )
-        return [_name(content, folded_name) for folded_name, content in rows]
+        return [_preset_or_name(content, folded_name) for folded_name, content in rows]
 
     def save(self, owner: str, name: str, preset: Preset, overwrite: bool = False) -> Preset:
         """Keeps `preset` under `name` and returns it with that name.
@@ -135,8 +140,7 @@ class Presets:
     @staticmethod
     def picture_ids(connection: sqlite3.Connection) -> set[str]:
         """The ids in any preset of anybody, inside a transaction."""
-        contents = [json.loads(row[0]) for row in connection.execute("SELECT content FROM presets")]
-        return ids_of((content["pictures"],) for content in contents)
+        return ids_of(connection.execute("SELECT content FROM presets"))
 
     def _put(self, connection: sqlite3.Connection, owner: str, preset: Preset) -> None:
         content = _content(preset)
@@ -150,13 +154,17 @@ class Presets:
             if _row(connection, owner, name) is None:
                 self._records.drop((owner, fold(name)))
 
-        self._database.write(work)
+        try:
+            self._database.write(work)
+        except FabricError as error:
+            # What was asked for is done; a record that stays comes back with a rebuild, no worse.
+            _log.warning("FABRIC: %s", error)
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
-        for (owner, folded_name), content in self._records.all():
-            with contextlib.suppress(FabricError):
-                if fold(_preset(content).name) == folded_name:
-                    _insert(connection, owner, folded_name, content)
+        # Damaged ones too: they are shown, and only their user deletes them.
+        for key, content in self._records.all():
+            if len(key) == 2:
+                _insert(connection, *key, content)
 
 
 def check_name(name: object) -> str:
@@ -215,12 +223,13 @@ def _preset(content: str) -> Preset:
         raise FabricError("This preset is damaged. Delete it and save it again.", 500) from error
 
 
-def _name(content: str, folded_name: str) -> str:
+def _preset_or_name(content: str, folded_name: str) -> Preset:
     # So that a damaged preset can be seen and deleted.
     try:
-        return _preset(content).name
+        preset = _preset(content)
     except FabricError:
-        return folded_name
+        return Preset(folded_name)
+    return preset if fold(preset.name) == folded_name else Preset(folded_name)
 
 
 def _insert(connection: sqlite3.Connection, owner: str, folded_name: str, content: str) -> None:

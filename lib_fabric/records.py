@@ -59,6 +59,7 @@ class Records:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
                 content = json.loads(path.read_text("utf-8"))
                 key, text = tuple(map(str, content["key"])), str(content["text"])
+                "".join((*key, text)).encode()  # what is no text, the database cannot hold
                 if path == self._path(key):
                     yield key, text
 

@@ -16,7 +16,14 @@ from PIL import Image
 
 from lib_fabric.errors import FabricError
 from lib_fabric.files import write_atomically
-from lib_fabric.pictures import ID_PATTERN, SHORT_ID_DIGITS, Picture, decode_bytes, from_image
+from lib_fabric.pictures import (
+    ID_PATTERN,
+    SHORT_ID_DIGITS,
+    Picture,
+    decode_bytes,
+    from_image,
+    is_full_id,
+)
 from lib_fabric.settings import shorten
 from lib_fabric.store_usage import (
     NOTE_SUFFIX,
@@ -44,11 +51,6 @@ class PictureStore:
         self._usage = StoreUsage(folder)
         self.after_add: Callable[[], None] = _do_nothing
 
-    @property
-    def is_present(self) -> bool:
-        """Whether the folder is there: else nothing can be said about single pictures."""
-        return self._folder.is_dir()
-
     def add(self, picture: Picture | Image.Image) -> Picture:
         """Keeps a picture and returns it with its id.
 
@@ -58,8 +60,9 @@ class PictureStore:
         if not isinstance(picture, Picture):
             picture = from_image(picture)
         path = self._path(picture.id)
+        # Before it is read: from here on the limit on the store's size spares it.
+        _touch(path)
         if self._is_intact(picture.id):
-            _touch(path)
             return picture
         buffer = io.BytesIO()
         picture.image.save(buffer, "PNG")
@@ -80,10 +83,27 @@ class PictureStore:
     def __contains__(self, picture_id: object) -> bool:
         return isinstance(picture_id, str) and self._find(picture_id) is not None
 
+    def is_gone(self, picture_id: str) -> bool:
+        """Whether a picture's file is certainly not there; a disk that fails tells nothing."""
+        try:
+            self._path(picture_id).stat()
+        except FileNotFoundError:
+            # An absent folder is a drive that is not connected, not thousands of deleted files.
+            return self._folder.is_dir()
+        except OSError:
+            return False
+        return False
+
     def find(self, picture_id: str) -> str | None:
-        """The whole id of a kept picture by its id or short id; None if there is no such one."""
+        """The whole id of a kept picture by its id or short id; None if there is no such one.
+
+        Notes that it was used: whoever asks is about to make it active.
+        """
         path = self._find(picture_id)
-        return path.stem if path else None
+        if path is None:
+            return None
+        _touch(path)
+        return path.stem
 
     def thumbnail(self, picture_id: str, size_px: int = 192) -> bytes:
         """A JPEG whose longer side is at most `size_px`. Looking is not using: see `load`.
@@ -132,7 +152,7 @@ class PictureStore:
     def notes(self) -> Iterator[tuple[str, bytes]]:
         """Every picture's id with its note; unreadable notes are left out."""
         for path in sorted(self._folder.glob(f"??/*{NOTE_SUFFIX}")):
-            if path.stem in self:
+            if is_full_id(path.stem) and path.stem in self:
                 with contextlib.suppress(OSError):
                     yield path.stem, path.read_bytes()
 
@@ -190,7 +210,8 @@ class PictureStore:
         try:
             if len(picture_id) > SHORT_ID_DIGITS:
                 return path if path.is_file() else None
-            matches = list(path.parent.glob(f"{picture_id}*{PICTURE_SUFFIX}"))
+            found = path.parent.glob(f"{picture_id}*{PICTURE_SUFFIX}")
+            matches = [each for each in found if is_full_id(each.stem)]
         except OSError:
             # A folder that may not be read, a disk that fails: nothing there can be used.
             return None

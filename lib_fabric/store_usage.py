@@ -130,5 +130,6 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as subfolders:
         for subfolder in subfolders:
             if len(subfolder.name) == 2 and subfolder.is_dir(follow_symlinks=False):
-                with contextlib.suppress(FileNotFoundError), os.scandir(subfolder) as files:
+                # Deleted meanwhile, or one that may not be read: the others count all the same.
+                with contextlib.suppress(OSError), os.scandir(subfolder) as files:
                     yield from files

@@ -12,9 +12,9 @@ from dataclasses import replace
 from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.history import Details
 from lib_fabric.library import Library
 from lib_fabric.pictures import decode_base64
+from lib_fabric.rating import Details
 from lib_fabric.settings import MAX_PICTURES
 from lib_fabric.ui_actions import ON_PRESETS, Action, parse_action, readable_name
 from lib_fabric.ui_outcome import Note, Outcome, Page, note_of
@@ -112,10 +112,10 @@ class Answerer:
 
     def _activate(self, action: Action, page: Page) -> Outcome:
         """A thumb in the history: into the list, or out of it if it is there."""
-        picture_id = action.picture_id
-        if page.ratings.list_of(picture_id) == action.to:
-            return Outcome(page.ratings.remove(picture_id))
-        if picture_id not in self._library.store:
+        if page.ratings.list_of(action.picture_id) == action.to:
+            return Outcome(page.ratings.remove(action.picture_id))
+        picture_id = self._library.store.find(action.picture_id)
+        if picture_id is None:
             raise FabricError("That picture's file is gone.")
         ratings = page.ratings.rate(picture_id, action.to, self._max_pictures())
         return Outcome(ratings, note=self._recorded(page, picture_id, action.to))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from lib_fabric.history import Rating
+from lib_fabric.rating import Rating
 from lib_fabric.ui_html import REMOVE_ICON, THUMBS, Thumbnail, button_html, picture_html
 
 PAGE_SIZE = 48

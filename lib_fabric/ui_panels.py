@@ -46,6 +46,4 @@ class Panels:
         Raises:
             FabricError: the presets cannot be read.
         """
-        presets = self._library.presets
-        found = [presets.load(page.owner, name) for name in presets.names(page.owner)]
-        return presets_html(found, self._thumbnail)
+        return presets_html(self._library.presets.all(page.owner), self._thumbnail)

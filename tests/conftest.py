@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The extension is cloned, never installed: its folder has to be found by path.
 sys.path.insert(0, str(ROOT))
 
+from lib_fabric.library import Library  # noqa: E402 (found only now)
 from lib_fabric.reference_pass import Conditioning  # noqa: E402 (found only now)
 from lib_fabric.store import PictureStore  # noqa: E402
 
@@ -123,3 +124,9 @@ def fake_host(tiny_unet):
 def store(tmp_path):
     """An empty picture store."""
     return PictureStore(tmp_path / "pictures")
+
+
+@pytest.fixture
+def library(tmp_path):
+    """An empty library, and no limit on its size."""
+    return Library(tmp_path / ".fabric")

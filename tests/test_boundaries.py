@@ -55,6 +55,7 @@ LAYERS = {
     "records": set(),
     "files": set(),
     "pictures": {"numpy", "PIL"},
+    "rating": set(),
     "settings": set(),
     "errors": set(),
     "__init__": set(),

@@ -346,3 +346,15 @@ def test_threads_repair_the_file_at_once(path):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(work, range(4)))
         assert len(_names(database)) == 5
+
+
+def test_a_garbled_letter_costs_no_other_row(path):
+    database = _database(path)
+    _put(database, "good")
+    _put(database, "bad")
+    database.write(
+        lambda connection: connection.execute(
+            "UPDATE presets SET folded_name = CAST(x'62ff64' AS TEXT) WHERE folded_name = 'bad'"
+        )
+    )
+    assert sorted(_names(database)) == ["b\ufffdd", "from a file", "good"]

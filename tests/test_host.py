@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
-from lib_fabric.history import Details
+from lib_fabric.rating import Details
 
 
 class CFGDenoiserTimesteps(nn.Module):

@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.history import Details
 from lib_fabric.library import Library
 from lib_fabric.picture_lists import NamedPicture
 from lib_fabric.pictures import from_image
 from lib_fabric.preset_archive import from_zip, to_zip
 from lib_fabric.presets import Preset
+from lib_fabric.rating import Details
 from tests.faults import Disk, dies_at
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="breaks SQLite's calls on Linux")

@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import threading
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -334,3 +335,139 @@ def test_a_thumbnail_of_a_given_size(store):
     with Image.open(io.BytesIO(store.thumbnail(picture.short_id, 64))) as thumbnail:
         assert thumbnail.size == (64, 32)
     assert store.load(picture.id).image.size == (600, 300)
+
+
+def test_a_thumbnail_is_made_once(store, monkeypatch):
+    picture = store.add(_image(0, 300, 600))
+    first = store.thumbnail(picture.id)
+    monkeypatch.setattr(store_module, "make_thumbnail", _fail_with(AssertionError("made again")))
+    assert store.thumbnail(picture.id) == first
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: b"", lambda data: data[:-5], lambda data: b"x" * 99]
+)
+def test_a_damaged_thumbnail_is_made_again(store, damage):
+    picture = store.add(_image(0, 300, 600))
+    first = store.thumbnail(picture.id)
+    kept = _folder(store) / picture.id[:2] / f"{picture.id}.jpg"
+    kept.write_bytes(damage(kept.read_bytes()))
+    assert store.thumbnail(picture.id) == first == kept.read_bytes()
+
+
+def test_a_thumbnail_that_cannot_be_kept_is_shown(store, monkeypatch):
+    picture = store.add(_image(0, 300, 600))
+    monkeypatch.setattr(store_module, "write_atomically", _fail_with(OSError(30, "Read-only")))
+    assert store.thumbnail(picture.id).startswith(b"\xff\xd8")
+
+
+# Notes
+
+
+def test_a_note_is_kept_replaced_and_removed(store):
+    picture = store.add(_image())
+    for note in (b"one", b"two"):
+        store.write_note(picture.id, note)
+        assert list(store.notes()) == [(picture.id, note)]
+    for _ in range(2):
+        store.write_note(picture.id, b"")
+        assert list(store.notes()) == []
+    assert _refusal(store.write_note, "0" * 64, b"x") == _missing("0" * 64)
+
+
+def test_files_of_other_names_are_neither_pictures_nor_notes(store):
+    picture = store.add(_image())
+    path = _files(_folder(store))[0]
+    for name in (f"{picture.short_id}-copy", f"{picture.id}-copy", picture.short_id):
+        path.with_name(f"{name}.png").write_bytes(path.read_bytes())
+        path.with_name(f"{name}.json").write_text("{}")
+    assert list(store.notes()) == []
+    assert store.find(picture.short_id) == picture.id
+    assert store.longest_unused(0) == [picture.id]
+
+
+# When a picture was last used, and what is gone
+
+
+def _aged(store, picture, seconds=1000):
+    """The picture's file, last used so long ago."""
+    path = _folder(store) / picture.id[:2] / f"{picture.id}.png"
+    os.utime(path, (time.time() - seconds,) * 2)
+    return path
+
+
+@pytest.mark.parametrize("use", ["add", "load", "find"])
+def test_whoever_uses_a_picture_keeps_it_from_the_limit(store, use):
+    picture = store.add(_image())
+    path = _aged(store, picture)
+    getattr(store, use)(picture if use == "add" else picture.short_id)
+    assert abs(path.stat().st_mtime - time.time()) < 60
+
+
+def test_looking_is_not_using(store):
+    picture = store.add(_image())
+    path = _aged(store, picture)
+    before = path.stat().st_mtime
+    store.thumbnail(picture.id)
+    assert picture.id in store
+    assert store.longest_unused() == [picture.id]
+    assert path.stat().st_mtime == before
+
+
+def test_a_picture_is_safe_before_it_is_read_again(store, monkeypatch):
+    """Else the limit could delete it between the look at its file and the rating."""
+    picture = store.add(_image())
+    path = _aged(store, picture)
+    real, ages = Path.read_bytes, []
+
+    def read_bytes(self):
+        ages.append(time.time() - self.stat().st_mtime)
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    store.add(_image())
+    assert len(ages) == 1
+    assert ages[0] < 60
+    assert path.exists()
+
+
+def test_what_is_gone_and_what_only_cannot_be_seen(store, monkeypatch):
+    picture = store.add(_image())
+    assert not store.is_gone(picture.id)
+    _files(_folder(store))[0].unlink()
+    assert store.is_gone(picture.id)
+    monkeypatch.setattr(Path, "stat", _fail_with(OSError(5, "Input/output error")))
+    assert not store.is_gone(picture.id)
+    monkeypatch.undo()
+    _folder(store).rename(_folder(store).with_name("away"))
+    assert not store.is_gone(picture.id)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot")
+def test_new_folders_reach_the_disk_with_the_picture(tmp_path, monkeypatch):
+    """Else a power failure may take the whole folder, and the rating that was shown with it."""
+    opened = []
+    real = os.open
+
+    def note(path, *args, **kwargs):
+        opened.append(Path(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(files_module.os, "open", note)
+    folder = tmp_path / "a" / "pictures"
+    picture = PictureStore(folder).add(_image())
+    assert {folder / picture.id[:2], folder, tmp_path / "a", tmp_path} <= set(opened)
+
+
+def test_a_subfolder_that_cannot_be_read_hides_no_other(store, monkeypatch):
+    first, second = store.add(_image()), store.add(_image(1))
+    assert first.id[:2] != second.id[:2]
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path).name == first.id[:2]:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert store.longest_unused(0) == [second.id]

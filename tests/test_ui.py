@@ -8,8 +8,8 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from lib_fabric.history import Details
 from lib_fabric.library import Library
+from lib_fabric.rating import Details
 from lib_fabric.request import argument_names
 from lib_fabric.settings import FabricSettings, infotext_key
 from lib_fabric.ui import FabricUi, Toolkit

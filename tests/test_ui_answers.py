@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.history import Details
 from lib_fabric.library import Library
+from lib_fabric.rating import Details
 from lib_fabric.settings import MAX_PICTURES
 from lib_fabric.ui_actions import ShownPictures, parse_action
 from lib_fabric.ui_answers import Answerer

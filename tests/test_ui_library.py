@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.history import Details
 from lib_fabric.library import Library
+from lib_fabric.rating import Details
 from lib_fabric.ui_actions import ShownPictures
 from lib_fabric.ui_answers import Answerer
 from lib_fabric.ui_outcome import Page
+from lib_fabric.ui_panels import Panels
 from lib_fabric.ui_ratings import Ratings
 
 COLOURS = ("red", "green", "blue", "white")
@@ -116,6 +118,16 @@ def test_only_a_picture_of_the_store_can_be_activated(press):
     outcome = press(do="activate", picture_id="0" * 64)
     assert not outcome.ratings
     assert outcome.note.text == "That picture's file is gone."
+
+
+def test_activating_keeps_a_picture_from_the_limit_on_the_store(press, library):
+    """Between the press and the saved list, the limit may look for what is not used."""
+    picture_id = press(do="rate", index=0).picture_id
+    press(do="clear")
+    path = next(library.store._folder.glob("*/*.png"))
+    os.utime(path, (1000, 1000))
+    press(do="activate", picture_id=picture_id, to="liked")
+    assert library.store.longest_unused() == []
 
 
 def test_logins_and_tabs_keep_their_own_history(library):
@@ -350,6 +362,23 @@ def test_presets_of_another_login_are_not_seen(saved, library):
     stranger = Pressing(library, owner="ann")
     for do in ("load", "export", "delete"):
         assert stranger(do=do, name="Warm").note.text == "There is no preset 'Warm'."
+    assert library.presets.names("") == ["Warm"]
+
+
+def test_a_damaged_preset_is_shown_beside_the_others_and_deleted(saved, library):
+    saved(do="save", name="Cold")
+    library._database.write(
+        lambda connection: connection.execute(
+            "UPDATE presets SET content = '{' WHERE folded_name = 'cold'"
+        )
+    )
+    html = Panels(library, lambda _: b"").presets(saved.page)
+    assert 'data-name="Warm"' in html
+    assert 'data-name="cold"' in html
+    assert saved(do="load", name="cold").note.text == (
+        "This preset is damaged. Delete it and save it again."
+    )
+    saved(do="delete", name="cold")
     assert library.presets.names("") == ["Warm"]
 
 
