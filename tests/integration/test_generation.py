@@ -226,14 +226,8 @@ def test_weights_scale_single_pictures(webui, rated):
     assert_differ(full[0], only[0])
 
 
-def test_positional_arguments_of_script_info_work(webui, rated):
-    try:
-        scripts = webui.get("/sdapi/v1/script-info")
-    except WebuiError as error:
-        if "ScriptInfo" in str(error):
-            pytest.skip("WebUI 1.6.1 cannot describe its own scripts either")
-        raise
-    script = next(s for s in scripts if s["name"] == "fabric" and not s["is_img2img"])
+def test_positional_arguments_of_script_info_work(webui, rated, described_scripts):
+    script = next(s for s in described_scripts if s["name"] == "fabric" and not s["is_img2img"])
     values = [argument["value"] for argument in script["args"]]
     labels = [argument["label"] for argument in script["args"]]
     assert len(values) == len(labels) == 9

@@ -16,11 +16,12 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def plot(webui):
+def plot(webui, described_scripts):
     """Runs a plot with `label` on the X axis; (pictures of the cells, their infotexts)."""
-    described = webui.get("/sdapi/v1/script-info")
     (script,) = [
-        each for each in described if each["name"] == "x/y/z plot" and not each["is_img2img"]
+        each
+        for each in described_scripts
+        if each["name"] == "x/y/z plot" and not each["is_img2img"]
     ]
     names = [argument["label"] for argument in script["args"]]
     labels = script["args"][0]["choices"]
@@ -45,9 +46,8 @@ def plot(webui):
     return run
 
 
-def test_every_setting_has_its_axis(webui):
-    described = webui.get("/sdapi/v1/script-info")
-    for script in described:
+def test_every_setting_has_its_axis(described_scripts):
+    for script in described_scripts:
         if script["name"] == "x/y/z plot":
             ours = [each for each in script["args"][0]["choices"] if each.startswith("[FABRIC] ")]
             assert "[FABRIC] Strength" in ours
