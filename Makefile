@@ -7,12 +7,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup test lint demo bench clean
+.PHONY: help setup test lint demo bench fuzz soak clean
 
 help:
 	@echo "make demo [ARGS=--once]  three rounds of feedback in the stand-in WebUI, then its page"
 	@echo "make test [ARGS=...]     all tests; ARGS go to pytest"
 	@echo "make bench [ARGS=...]    what feedback costs, against what the arithmetic says it must"
+	@echo "make fuzz [ARGS=...]     10,000 random operations; ARGS=\"requests --examples 1000\", --seed N"
+	@echo "make soak [ARGS=...]     20 minutes of mixed load on the stand-in, and its memory"
 	@echo "make lint                ruff"
 	@echo "make setup               only sets up $(VENV)"
 	@echo "make clean               removes $(VENV)"
@@ -38,6 +40,12 @@ demo: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: setup
+	$(BIN)/python -m tests.fuzz soak $(ARGS)
 
 clean:
 	rm -rf $(VENV)

@@ -1,0 +1,63 @@
+"""`python -m tests.fuzz [pages | requests | soak]`: long runs; each prints its seed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import secrets
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    """The exit status: 0 if nothing broke."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("what", nargs="?", default="pages", choices=("pages", "requests", "soak"))
+    parser.add_argument("--operations", type=int, default=10_000, help="of pages")
+    parser.add_argument("--examples", type=int, default=1000, help="of requests")
+    parser.add_argument("--minutes", type=float, default=20, help="of soak")
+    parser.add_argument("--clients", type=int, default=3, help="of soak")
+    parser.add_argument("--url", help="a WebUI for requests; a stand-in by default")
+    parser.add_argument("--seed", type=int, default=None, help="a random one by default")
+    options = parser.parse_args()
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    print(f"{options.what}: --seed {seed}", flush=True)  # noqa: T201 (a command's answer)
+    torch.set_num_threads(1)
+    if options.what == "soak":
+        from tests.fuzz.soak import soak
+
+        return soak(options.minutes, options.clients, seed)
+    start = time.monotonic()
+    done = (_play if options.what == "pages" else _send)(options, seed)
+    print(f"{done} in {time.monotonic() - start:.0f} s, nothing broken")  # noqa: T201
+    return 0
+
+
+def _play(options: argparse.Namespace, seed: int) -> str:
+    from tests.fuzz.machine import play
+
+    # A broken index is repaired with two lines in the log, each time.
+    logging.disable(logging.WARNING)
+    done = play(options.operations, seed)
+    listed = ", ".join(f"{name} {count}" for name, count in sorted(done.items()))
+    return f"{done.total()} operations ({listed})"
+
+
+def _send(options: argparse.Namespace, seed: int) -> str:
+    from tests.demo.client import WebuiClient
+    from tests.fuzz.sending import send_many
+    from tests.webui.server import StandIn
+
+    if options.url:
+        return send_many(WebuiClient(options.url), options.examples, seed)
+    with StandIn(extension=ROOT) as standin:
+        return send_many(WebuiClient(standin.url), options.examples, seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
