@@ -26,11 +26,16 @@ def made(webui, rated):
     return webui.txt2img(**payload(fabric))
 
 
+def our_entries(generated):
+    return [part for part in generated.infotexts[0].split(", ") if part.startswith("FABRIC ")]
+
+
 def test_infotext_alone_makes_the_identical_picture(webui, made):
     assert "*0.5" in made.infotexts[0]
     again = webui.txt2img(infotext=made.infotexts[0])
     assert_same(made.pictures, again.pictures, 0)
-    assert again.infotexts == made.infotexts
+    # Not the whole: 1.9.4 adds the schedule type that an infotext does not name.
+    assert our_entries(again) == our_entries(made) != []
 
 
 def test_what_the_request_says_itself_counts_more(webui, made, rated):
