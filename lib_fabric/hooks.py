@@ -1,21 +1,19 @@
 """Hooks on the self-attention of a U-Net: capture keys and values, inject them elsewhere.
 
-Knows torch and attention.py; not settings, pictures or schedules, and not the host.
+Knows torch and row_attention.py; not settings, pictures or schedules, and not the host.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from lib_fabric.attention import weighted_attention
-from lib_fabric.errors import FabricError, UnsupportedModelError, doing
+from lib_fabric.errors import UnsupportedModelError, doing
+from lib_fabric.row_attention import KeyValues, LayerStates, RowGroup, attend_groups
 
 BLOCK_CLASS_NAME = "BasicTransformerBlock"
 # torch 2.0 and 2.1 refuse even to switch autocast off for others, such as Apple's MPS.
@@ -33,33 +31,6 @@ class AttentionContext(Protocol):
 
     def upcast_attention(self) -> bool:
         """Whether queries, keys and values are to be float32."""
-
-
-@dataclass(frozen=True)
-class KeyValues:
-    """One reference's keys and values in one layer, each `[1, heads, tokens, head_dim]`."""
-
-    keys: torch.Tensor
-    values: torch.Tensor
-
-
-# One reference's keys and values in every self-attention layer, by layer index.
-LayerStates = dict[int, KeyValues]
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """Consecutive rows of one U-Net call and the references that they attend to.
-
-    Attributes:
-        num_rows: how many rows.
-        references: none = the rows attend to themselves only.
-        weights: one per reference, above 0.
-    """
-
-    num_rows: int
-    references: tuple[LayerStates, ...] = ()
-    weights: tuple[float, ...] = ()
 
 
 class SelfAttentionHooks:
@@ -182,7 +153,7 @@ class SelfAttentionHooks:
             self._captured[index] = KeyValues(_join_rows(k), _join_rows(v))
         autocast = _without_autocast(x.device) if upcast else contextlib.nullcontext()
         with autocast, doing("attending to the rated pictures"):
-            out = _attend_groups(index, q, k, v, groups, layer.scale)
+            out = attend_groups(index, q, k, v, groups, layer.scale)
         return layer.to_out(out.transpose(1, 2).flatten(2).to(dtype))
 
 
@@ -190,58 +161,6 @@ def _without_autocast(device: torch.device) -> contextlib.AbstractContextManager
     if device.type not in _AUTOCAST_DEVICES:
         return contextlib.nullcontext()
     return torch.autocast(device.type, enabled=False)
-
-
-def _attend_groups(
-    index: int,
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    groups: list[RowGroup],
-    scale: float,
-) -> torch.Tensor:
-    # Tiling extensions cut each row into several: they stay adjacent, so groups just grow.
-    tiles, rest = divmod(q.shape[0], sum(group.num_rows for group in groups))
-    if tiles == 0 or rest:
-        raise FabricError(
-            "Another extension sends only a part of the rows through self-attention (ControlNet's "
-            "reference and style align modes do), so FABRIC cannot tell which they are. "
-            "Switch one of the two off."
-        )
-    parts = []
-    for group, *states in zip(
-        groups,
-        *(x.split([group.num_rows * tiles for group in groups]) for x in (q, k, v)),
-        strict=True,
-    ):
-        parts.append(_attend_group(index, *states, group, scale))
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _attend_group(
-    index: int,
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    group: RowGroup,
-    scale: float,
-) -> torch.Tensor:
-    if not group.references:
-        return weighted_attention(q, k, v, None, scale)
-    rows, own_tokens = k.shape[0], k.shape[2]
-    references = [states[index] for states in group.references]
-    k = torch.cat([k, *(each.keys.expand(rows, -1, -1, -1) for each in references)], dim=2)
-    v = torch.cat([v, *(each.values.expand(rows, -1, -1, -1) for each in references)], dim=2)
-    log_weights = None
-    if any(weight != 1 for weight in group.weights):
-        log_weights = torch.cat(
-            [q.new_zeros(own_tokens)]
-            + [
-                q.new_full((each.keys.shape[2],), math.log(weight))
-                for each, weight in zip(references, group.weights, strict=True)
-            ]
-        )
-    return weighted_attention(q, k, v, log_weights, scale)
 
 
 def _join_rows(states: torch.Tensor) -> torch.Tensor:

@@ -183,6 +183,7 @@ class WebuiHost:
             num_rows=params.x.shape[0],
             size_latent=tuple(params.x.shape[2:]),
             is_hires=bool(getattr(self._p, "is_hr_pass", False)),
+            x=params.x,
         )
 
     def _alpha(self, denoiser: nn.Module, sigma: float) -> float:

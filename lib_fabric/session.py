@@ -6,23 +6,29 @@ Knows the modules below it and the `Host` protocol it states; not gradio, not `m
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from lib_fabric.errors import doing, is_out_of_memory
-from lib_fabric.hooks import AttentionContext, LayerStates, RowGroup, SelfAttentionHooks
+from lib_fabric.hooks import AttentionContext, SelfAttentionHooks
 from lib_fabric.latents import LatentCache
+from lib_fabric.methods import METHODS, Attended, Rated, weigh
 from lib_fabric.reference_pass import Conditioning, References, UnetCall
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.request import FabricRequest
+from lib_fabric.row_attention import LayerStates, PullStates, RowGroup
+from lib_fabric.row_names import RowNames
 from lib_fabric.schedule import feedback_weights
 from lib_fabric.state_cache import StateCache
 
 ENCODING_TEXT = "Reading rated pictures…"
+
+_StatesAndWeights = tuple[tuple[LayerStates, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class DenoiseStep:
         num_rows: all rows of this denoiser call, over all its U-Net calls.
         size_latent: (height, width).
         is_hires: whether this is the hires pass.
+        x: what the denoiser gets, `[num_rows, C, h, w]`; None where rows need no lasting names.
     """
 
     alpha: float
@@ -44,6 +51,7 @@ class DenoiseStep:
     num_rows: int
     size_latent: tuple[int, int]
     is_hires: bool = False
+    x: torch.Tensor | None = None
 
 
 class Host(AttentionContext, Protocol):
@@ -75,21 +83,14 @@ class Host(AttentionContext, Protocol):
 
 
 @dataclass
-class _Kind:
-    """Liked or disliked pictures in one denoiser call."""
-
-    references: list[Reference]
-    weights: tuple[float, ...]
-    states: tuple[LayerStates, ...] | None = None
-
-
-@dataclass
 class _Armed:
     """Between the denoiser's callback and its last U-Net call."""
 
     step: DenoiseStep
-    liked: _Kind
-    disliked: _Kind
+    liked: tuple[Rated, ...]
+    disliked: tuple[Rated, ...]
+    row_names: list[bytes]
+    states: dict[str, LayerStates] = field(default_factory=dict)
     rows_seen: int = 0
 
 
@@ -117,6 +118,8 @@ class FabricSession:
         self._hooks: SelfAttentionHooks | None = None
         self._pass_key: Hashable = None
         self._references: References | None = None
+        self._method = METHODS[request.settings.method]
+        self._row_names = RowNames()
         self._armed: _Armed | None = None
         self._error: Exception | None = None
         self._is_sampling = False
@@ -133,6 +136,7 @@ class FabricSession:
         """
         self._was_announced = self._had_unannounced_call = self._had_unseen_step = False
         self._is_sampling = True
+        self._row_names = RowNames()
         self._states.begin_generation()
         try:
             with doing("entering the model"):
@@ -199,19 +203,21 @@ class FabricSession:
             self._hooks = None
 
     def _arm(self, step: DenoiseStep) -> _Armed | None:
+        # First of all: rows are named at the first step, whether feedback begins there or not.
+        row_names = self._row_names.name_rows(step.x, step.num_rows, step.is_hires)
         if step.is_hires and not self._request.settings.hires:
             return None
         strengths = feedback_weights(self._request.settings, step.progress)
         liked, disliked = (
-            _weigh(references, strength)
+            weigh(references, strength)
             for references, strength in zip(
                 (self._request.liked, self._request.disliked), strengths, strict=True
             )
         )
-        if not liked.weights and not disliked.weights:
+        if not liked and not disliked:
             return None
         self._enter_pass(step)
-        return _Armed(step, liked, disliked)
+        return _Armed(step, liked, disliked, row_names)
 
     def _enter_pass(self, step: DenoiseStep) -> None:
         """Encodes what this pass needs; here, since encoding inside a U-Net call breaks low VRAM
@@ -255,32 +261,37 @@ class FabricSession:
         if armed is None or armed.rows_seen >= armed.step.num_rows:
             return
         call = UnetCall.of(args, kwargs)
-        num_cond = min(max(armed.step.num_cond - armed.rows_seen, 0), call.num_rows)
+        groups = self._group_rows(armed, call)
         armed.rows_seen += call.num_rows
-        groups = []
-        for kind, num_rows in ((armed.liked, num_cond), (armed.disliked, call.num_rows - num_cond)):
-            if num_rows == 0:
-                continue
-            if kind.states is None:
-                kind.states = self._look_at(kind, call, armed.step.alpha)
-            groups.append(RowGroup(num_rows, kind.states, kind.weights))
-        if any(group.references for group in groups):
+        if any(group.references or group.pulls for group in groups):
             self._hooks.plan = groups
 
-    def _look_at(self, kind: _Kind, call: UnetCall, alpha: float) -> tuple[LayerStates, ...]:
-        states = []
-        with doing("looking at the rated pictures"):
-            for reference in kind.references:
-                # Many pictures take long: whoever presses Interrupt is not to wait for them all.
-                self._host.stop_if_interrupted()
-                states.append(
-                    self._references.states(self._hooks, call, reference.picture.id, alpha)
+    def _group_rows(self, armed: _Armed, call: UnetCall) -> list[RowGroup]:
+        """The rows of one U-Net call and what they attend to; equal neighbours share a group."""
+        rows = range(armed.rows_seen, armed.rows_seen + call.num_rows)
+
+        def states(rated: tuple[Rated, ...]) -> _StatesAndWeights:
+            references = tuple(self._states_of(each.picture_id, armed, call) for each in rated)
+            return references, tuple(each.weight for each in rated)
+
+        groups = []
+        for attended, equals in itertools.groupby(self._attended(armed, row) for row in rows):
+            pulls = tuple(PullStates(pull.share, *states(pull.rated)) for pull in attended.pulls)
+            groups.append(RowGroup(len(list(equals)), *states(attended.joined), pulls))
+        return groups
+
+    def _attended(self, armed: _Armed, row: int) -> Attended:
+        is_cond = row < armed.step.num_cond
+        choose = self._method.conditional if is_cond else self._method.unconditional
+        name = armed.row_names[min(row, len(armed.row_names) - 1)]
+        return choose(armed.liked, armed.disliked, name)
+
+    def _states_of(self, picture_id: str, armed: _Armed, call: UnetCall) -> LayerStates:
+        if picture_id not in armed.states:
+            # Many pictures take long: whoever presses Interrupt is not to wait for them all.
+            self._host.stop_if_interrupted()
+            with doing("looking at the rated pictures"):
+                armed.states[picture_id] = self._references.states(
+                    self._hooks, call, picture_id, armed.step.alpha
                 )
-        return tuple(states)
-
-
-def _weigh(references: tuple[Reference, ...], strength: float) -> _Kind:
-    """The references that count at all, with their weights."""
-    weighed = [(reference, strength * reference.weight) for reference in references]
-    counting = [(reference, weight) for reference, weight in weighed if weight > 0]
-    return _Kind([ref for ref, _ in counting], tuple(weight for _, weight in counting))
+        return armed.states[picture_id]

@@ -126,7 +126,7 @@ class FabricSettings:
         0.8, "End", "Where in the sampling steps feedback stops: 1 is after the last step."
     )
     negative_scale: float = _setting(
-        0.5,
+        1.0,
         "Disliked strength",
         "How much disliked pictures count, as a share of the strength of liked ones.",
         minimum=0.0,
@@ -137,6 +137,14 @@ class FabricSettings:
         "Also in the hires pass",
         "Hires fix keeps what the first pass made; turn this on where its denoising strength is "
         "high. Needs more memory and time.",
+    )
+    method: str = _setting(
+        "contrast",
+        "Method",
+        "contrast: each picture goes towards one of the liked ones, another in each picture of a "
+        "batch, and away from the disliked ones, so that batches stay varied and many liked "
+        "pictures are no stronger than few. paper: each follows all liked pictures at once.",
+        choices=("contrast", "paper"),
     )
 
     def __post_init__(self) -> None:

@@ -1,5 +1,7 @@
 """Denoiser calls as the host makes them, and the same by the reference: for test_session*.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import reference
 import torch
@@ -23,10 +25,13 @@ def make_picture(seed, height_px=40, width_px=56):
     return from_image(Image.fromarray(blocks.repeat(8, axis=0).repeat(8, axis=1)))
 
 
-def make_request(liked=(1.0,), disliked=(1.0,), **settings):
-    """A request with one picture for each of the given weights."""
+def make_request(liked=(1.0,), disliked=(1.0,), method="paper", **settings):
+    """A request with one picture for each of the given weights.
+
+    In the paper's method every row attends to references, so that most tests see most with it.
+    """
     return FabricRequest(
-        FabricSettings(enabled=True, **settings),
+        FabricSettings(enabled=True, method=method, **settings),
         tuple(Reference(make_picture(index), weight) for index, weight in enumerate(liked)),
         tuple(
             Reference(make_picture(100 + index), weight) for index, weight in enumerate(disliked)
@@ -61,15 +66,29 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None):
     null = host.null_conditioning(step.size_latent)
     extra_y = null.extra.get("y")
     concat = null.concat
-    return reference.denoise_with_feedback(
-        unet, x, timesteps, context, step.num_cond, *groups, null.context[0], step.alpha,
-        y=y, null_y=None if extra_y is None else extra_y[0],
-        null_concat=None if concat is None else concat[0],
-    )  # fmt: skip
+    more = {
+        "y": y, "null_y": None if extra_y is None else extra_y[0],
+        "null_concat": None if concat is None else concat[0],
+    }  # fmt: skip
+    inputs = (unet, x, timesteps, context)
+    if settings.method == "paper":
+        return reference.denoise_with_feedback(
+            *inputs, step.num_cond, *groups, null.context[0], step.alpha, **more
+        )
+    named = [
+        [(each.picture.id, picture) for each, picture in zip(references, group, strict=True)]
+        for references, group in zip((request.liked, request.disliked), groups, strict=True)
+    ]
+    rows = [
+        reference.contrast(row, *named) if number < step.num_cond else ([], [])
+        for number, row in enumerate(x)
+    ]
+    return reference.denoise_rows(*inputs, rows, null.context[0], step.alpha, **more)
 
 
 def denoise(session, unet, step, x, timesteps, context, rows_per_call=None, y=None):
     """One denoiser call as the host makes it: callback, U-Net calls in slices, callback."""
+    step = replace(step, x=x)
     session.begin_denoise(lambda: step)
     outputs = []
     for part in torch.arange(len(x)).split(rows_per_call or len(x)):
@@ -105,7 +124,9 @@ def check_denoiser_call(
     plain = torch.cat(
         [unet(x[i][None], timesteps[i][None], context=context[i][None]) for i in range(len(x))]
     )
-    steered = range(len(x)) if steered is None else steered
+    if steered is None:
+        only_cond = request.settings.method == "contrast"
+        steered = range(step.num_cond if only_cond else len(x))
     for row in range(len(x)):
         if row in steered:
             assert_steered(out[row : row + 1], plain[row : row + 1])

@@ -7,7 +7,7 @@ building, with the host's module names.
 
 import copy
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
@@ -186,7 +186,7 @@ def make_inputs(family, num_rows, size_latent=SIZE_LATENT, seed=1):
 
 def denoise(session, unet, family, step, inputs, rows_per_call=None):
     """One denoiser call as the host makes it: callback, U-Net calls in slices, callback."""
-    session.begin_denoise(lambda: step)
+    session.begin_denoise(lambda: replace(step, x=inputs.x))
     rows = torch.arange(step.num_rows).split(rows_per_call or step.num_rows)
     out = torch.cat([inputs.call(unet, family, part) for part in rows])
     session.end_denoise()

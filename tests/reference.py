@@ -5,6 +5,8 @@ from the code under test: nothing of lib_fabric is imported here.
 """
 
 import copy
+import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +57,26 @@ def feedback_weights(progress, strength, min_strength, start, end, negative_scal
     return liked, liked * negative_scale
 
 
+def row_name(x):
+    """Returns the name of a row that starts from x [C, H, W]: the signs of 256 of its values."""
+    values = x.flatten().tolist()
+    last = len(values) - 1
+    return bytes(1 if values[i * last // 255] > 0 else 0 for i in range(256))
+
+
+def followed_picture(name, ids, weights):
+    """Returns the index of the liked picture that the row of this name follows.
+
+    Every picture draws an exponential waiting time at the rate of its weight; the first one wins,
+    which happens in proportion to the weights.
+    """
+    waiting = []
+    for picture_id, weight in zip(ids, weights, strict=True):
+        number = int(hashlib.sha256(name + picture_id.encode("ascii")).hexdigest()[:12], 16)
+        waiting.append(-math.log((number + 0.5) / 16**12) / weight if weight > 0 else math.inf)
+    return waiting.index(min(waiting))
+
+
 @dataclass
 class ReferencePicture:
     """One reference: latent and its noise, both [C, H, W], and the weight of its tokens."""
@@ -77,19 +99,62 @@ def denoise_with_feedback(
     null_context: [tokens, C]; y, null_y: [B, ...] and [...] for models with a vector input;
     null_concat: [C', H, W], channels appended to every noised reference.
     """
+    rows = [(liked if row < num_cond else disliked, ()) for row in range(len(x))]
+    return denoise_rows(
+        unet, x, timesteps, context, rows, null_context, alpha_bar, y, null_y, null_concat
+    )
+
+
+def contrast(row, liked, disliked):
+    """Returns what a conditional row [C, H, W] attends to in the method 'contrast'.
+
+    It goes a part of the way towards its own liked picture and away from the disliked ones; three
+    pictures count fully. The result is what `denoise_rows` takes.
+
+    liked, disliked: lists of (picture id, ReferencePicture).
+    """
+    liked = [each for each in liked if each[1].weight > 0]
+    disliked = [picture for _, picture in disliked if picture.weight > 0]
+    sureness = min(1.0, max(len(liked), len(disliked)) / 3)
+    pulls = []
+    if liked:
+        ids, pictures = zip(*liked, strict=True)
+        index = followed_picture(row_name(row), ids, [picture.weight for picture in pictures])
+        weight = sureness * pictures[index].weight
+        pulls.append((weight / (1 + weight), [pictures[index]]))
+    if disliked:
+        weight = sureness * sum(picture.weight for picture in disliked) / len(disliked)
+        pulls.append((-weight / (1 + weight), disliked))
+    return [], pulls
+
+
+def denoise_rows(
+    unet, x, timesteps, context, rows, null_context, alpha_bar,
+    y=None, null_y=None, null_concat=None,
+):  # fmt: skip
+    """Returns what the U-Net predicts for every row, [B, C, H, W] float64.
+
+    rows: for each a pair: a list of ReferencePicture that its self-attention sees beside its own
+    tokens, and a list of pulls (share, list of ReferencePicture). The other arguments are those of
+    `denoise_with_feedback`.
+    """
     unet = _double(unet)
     hidden = {}
-    for group in (liked, disliked):
-        for picture in group:
-            if picture.weight > 0:
+
+    def states(pictures):
+        for picture in pictures:
+            if id(picture) not in hidden:
                 hidden[id(picture)] = _hidden_states(
                     unet, picture, timesteps[:1], null_context, null_y, null_concat, alpha_bar
                 )
-    rows = []
-    for row in range(len(x)):
-        group = [each for each in (liked if row < num_cond else disliked) if each.weight > 0]
-        _set_references(unet, [(hidden[id(each)], each.weight) for each in group])
-        rows.append(
+        return [(hidden[id(each)], each.weight) for each in pictures if each.weight > 0]
+
+    outputs = []
+    for row, (joined, pulls) in enumerate(rows):
+        joined = states(joined)
+        pulls = [(share, states(pictures)) for share, pictures in pulls]
+        _set_references(unet, joined, pulls)
+        outputs.append(
             _call(
                 unet,
                 x[row].detach().double(),
@@ -98,7 +163,7 @@ def denoise_with_feedback(
                 None if y is None else y[row],
             )
         )
-    return torch.stack(rows)
+    return torch.stack(outputs)
 
 
 def _call(unet, x, timestep, context, y):
@@ -131,31 +196,41 @@ def _self_attentions(unet):
     return [(name, layer) for name, layer in unet.named_modules() if name.endswith(".attn1")]
 
 
-def _set_references(unet, references):
-    """Makes every attn1 attend to its own tokens and to `references`: ModifiedUNet, lines 37-48.
+def _set_references(unet, joined, pulls=()):
+    """Makes every attn1 attend to its own tokens and to references: ModifiedUNet, lines 37-48.
 
-    references: list of ({layer: [tokens, C]}, weight).
+    joined: list of ({layer: [tokens, C]}, weight); pulls: list of (share, such a list).
     """
     for name, layer in _self_attentions(unet):
+
+        def of_layer(references, name=name):
+            return [(states[name], weight) for states, weight in references]
+
         layer.forward = _joined_attention(
-            layer, [(states[name], weight) for states, weight in references]
+            layer, of_layer(joined), [(share, of_layer(each)) for share, each in pulls]
         )
 
 
-def _joined_attention(layer, references):
+def _joined_attention(layer, joined, pulls):
     def forward(x, context=None, mask=None, **_):
         if context is not None or mask is not None:
             raise ValueError("attn1 is not self-attention here")
         rows = []
         for own in x:
-            tokens = torch.cat([own] + [states for states, _ in references])
-            weights = [1.0] * len(own)
-            for states, weight in references:
-                weights += [weight] * len(states)
-            rows.append(_multi_head(layer, own, tokens, weights))
+            plain = _attend_to(layer, own, [(own, 1.0), *joined])
+            row = plain
+            for share, references in pulls:
+                row = row + share * (_attend_to(layer, own, references) - plain)
+            rows.append(layer.to_out(row))
         return torch.stack(rows)
 
     return forward
+
+
+def _attend_to(layer, own, parts):
+    """Heads side by side [N, C]; parts: list of ([tokens, C], weight)."""
+    weights = [weight for tokens, weight in parts for _ in tokens]
+    return _heads(layer, own, torch.cat([tokens for tokens, _ in parts]), weights)
 
 
 def _text_attention(layer):
@@ -167,6 +242,11 @@ def _text_attention(layer):
 
 
 def _multi_head(layer, own, tokens, weights):
+    """What the layer makes of it, [N, C]."""
+    return layer.to_out(_heads(layer, own, tokens, weights))
+
+
+def _heads(layer, own, tokens, weights):
     """own: [N, C], tokens: [M, C or text width], weights: M numbers. Returns [N, C]."""
     q, k, v = (each.numpy() for each in (layer.to_q(own), layer.to_k(tokens), layer.to_v(tokens)))
     width = q.shape[1] // layer.heads
@@ -174,7 +254,7 @@ def _multi_head(layer, own, tokens, weights):
     for head in range(layer.heads):
         part = slice(head * width, (head + 1) * width)
         heads.append(_fast_attention(q[:, part], k[:, part], v[:, part], weights))
-    return layer.to_out(torch.from_numpy(np.concatenate(heads, axis=1)))
+    return torch.from_numpy(np.concatenate(heads, axis=1))
 
 
 def _fast_attention(q, k, v, weights):

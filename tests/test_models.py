@@ -26,6 +26,7 @@ from tiny_unet import SIZE_LATENT
 from torch import nn
 
 from lib_fabric.errors import UnsupportedModelError
+from lib_fabric.methods import METHODS
 
 ZERO_TERMINAL_ALPHA = 4.8973451890853435e-08  # the host's last one with Zero Terminal SNR
 
@@ -46,12 +47,13 @@ def use(fake_host, family, unet, size_latent=SIZE_LATENT):
 
 @pytest.mark.parametrize("batch_rows", [None, 1], ids=["joint", "in chunks"])
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
-def test_family(fake_host, family, batch_rows):
+@pytest.mark.parametrize("method", METHODS)
+def test_family(fake_host, family, batch_rows, method):
     """Two pictures in a batch, weights that differ, rows in the order that the host has."""
     unet = make_unet(family)
     use(fake_host, family, unet)
     num_cond, num_rows = 2, 2 * (1 + family.num_uncond_per_cond)
-    request = make_request((0.6, 1.4), (1.7,), negative_scale=0.7, strength=0.9)
+    request = make_request((0.6, 1.4), (1.7,), method, negative_scale=0.7, strength=0.9)
     step, inputs = make_step(num_rows, num_cond), make_inputs(family, num_rows)
     golden = golden_of(unet, fake_host, family, request, inputs, step)
     plain, clean = inputs.call(unet, family), fingerprint(unet)
@@ -59,7 +61,8 @@ def test_family(fake_host, family, batch_rows):
     with session.installed():
         out = denoise(session, unet, family, step, inputs, batch_rows and num_cond)
     assert_close(out, golden)
-    assert_steered(out, plain)
+    num_steered = num_cond if method == "contrast" else num_rows
+    assert_steered(out[:num_steered], plain[:num_steered])
     assert fingerprint(unet) == clean
     assert torch.equal(inputs.call(unet, family), plain)
 

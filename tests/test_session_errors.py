@@ -6,7 +6,7 @@ from denoising import assert_steered, denoise, fingerprint, make_request, make_s
 from tiny_unet import make_inputs, make_tiny_unet
 from torch import nn
 
-from lib_fabric import hooks
+from lib_fabric import row_attention
 from lib_fabric.errors import FabricError, UnsupportedModelError
 from lib_fabric.state_cache import StateCache
 
@@ -220,7 +220,7 @@ def test_an_error_in_the_attention_with_references_is_ours(
     def fail(*_args):
         raise error
 
-    monkeypatch.setattr(hooks, "weighted_attention", fail)
+    monkeypatch.setattr(row_attention, "weighted_attention", fail)
     with pytest.raises(FabricError) as caught:
         _sample(session, tiny_unet)
     assert str(caught.value) == sentence_of(error, "attending to the rated pictures")

@@ -21,6 +21,7 @@ from denoising import (
 from tiny_unet import SIZE_LATENT, make_inputs, make_tiny_unet
 
 from lib_fabric.errors import UnsupportedModelError
+from lib_fabric.methods import METHODS
 from lib_fabric.request import FabricRequest, Reference
 from lib_fabric.settings import FabricSettings
 
@@ -42,11 +43,12 @@ from lib_fabric.settings import FabricSettings
     ],
 )
 @pytest.mark.parametrize("uneven", [False, True], ids=["weights 1", "weights differ"])
-def test_rows(tiny_unet, fake_host, num_cond, num_uncond, rows_per_call, uneven):
+@pytest.mark.parametrize("method", METHODS)
+def test_rows(tiny_unet, fake_host, num_cond, num_uncond, rows_per_call, uneven, method):
     request = (
-        make_request((0.5, 1.5), (2.0, 0.7), negative_scale=0.6, strength=0.9)
+        make_request((0.5, 1.5), (2.0, 0.7), method, negative_scale=0.6, strength=0.9)
         if uneven
-        else make_request((1, 1), (1, 1), negative_scale=1.0, strength=1.0)
+        else make_request((1, 1), (1, 1), method, negative_scale=1.0, strength=1.0)
     )
     num_rows = num_cond + num_uncond
     inputs = make_inputs(num_rows)
@@ -103,7 +105,7 @@ def test_many_references(tiny_unet, fake_host, count):
 
 def test_a_picture_of_weight_0_does_not_count(tiny_unet, fake_host):
     request = FabricRequest(
-        FabricSettings(enabled=True),
+        FabricSettings(enabled=True, method="paper"),
         (Reference(make_picture(0), 0.0), Reference(make_picture(1), 1.0)),
         (Reference(make_picture(2), 0.0),),
     )
@@ -112,7 +114,9 @@ def test_a_picture_of_weight_0_does_not_count(tiny_unet, fake_host):
 
 def test_the_same_picture_liked_and_disliked_and_twice(tiny_unet, fake_host):
     reference_ = Reference(make_picture(0), 0.5)
-    request = FabricRequest(FabricSettings(enabled=True), (reference_,) * 2, (reference_,))
+    request = FabricRequest(
+        FabricSettings(enabled=True, method="paper"), (reference_,) * 2, (reference_,)
+    )
     check_denoiser_call(tiny_unet, fake_host, request, make_step(), *make_inputs(4))
     once = FabricRequest(request.settings, (Reference(make_picture(0), 1.0),), (reference_,))
     check_denoiser_call(tiny_unet, fake_host, once, make_step(), *make_inputs(4))

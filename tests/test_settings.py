@@ -12,6 +12,7 @@ from lib_fabric.settings import FabricSettings, SettingField, infotext_key, read
 
 FLOATS = {"strength": 2, "min_strength": 2, "start": 1, "end": 1, "negative_scale": 2}
 BOOLS = ("enabled", "hires")
+CHOICES = {"method": ("contrast", "paper")}
 
 
 def _refusal(**values):
@@ -25,7 +26,7 @@ def _refusal(**values):
 def test_defaults():
     assert dataclasses.asdict(FabricSettings()) == {
         "enabled": False, "strength": 0.8, "min_strength": 0.0, "start": 0.0, "end": 0.8,
-        "negative_scale": 0.5, "hires": False,
+        "negative_scale": 1.0, "hires": False, "method": "contrast",
     }  # fmt: skip
 
 
@@ -35,8 +36,13 @@ def test_the_table_and_the_dataclass_agree():
     assert [setting.name for setting in table] == names
     for setting in table:
         assert setting.default == getattr(FabricSettings(), setting.name)
-        assert setting.kind == ("bool" if setting.name in BOOLS else "float")
-        assert setting.minimum <= setting.default <= setting.maximum
+        kind = "choice" if setting.name in CHOICES else "float"
+        assert setting.kind == ("bool" if setting.name in BOOLS else kind)
+        if kind == "choice":
+            assert setting.choices == CHOICES[setting.name]
+            assert setting.default in setting.choices
+        else:
+            assert setting.minimum <= setting.default <= setting.maximum
         assert setting.label == setting.label.strip().capitalize()
         assert setting.help.endswith(".")
     assert {s.name: s.maximum for s in table if s.kind == "float"} == FLOATS
@@ -119,10 +125,10 @@ def test_infotext_keys_are_what_the_host_can_parse():
         assert key.startswith("FABRIC ")
 
 
-@given(st.floats(0.0, 2.0), st.floats(0.0, 1.0), st.booleans())
-def test_infotext_gives_the_same_settings_again(strength, end, hires):
+@given(st.floats(0.0, 2.0), st.floats(0.0, 1.0), st.booleans(), st.sampled_from(CHOICES["method"]))
+def test_infotext_gives_the_same_settings_again(strength, end, hires, method):
     """What is written below a picture has to be enough to make it again."""
-    settings = FabricSettings(strength=strength, end=end, hires=hires)
+    settings = FabricSettings(strength=strength, end=end, hires=hires, method=method)
     entries = {"Steps": "20", "FABRIC liked": "0123456789abcdef", **settings.to_infotext()}
     again = {setting.name: read_infotext(setting, entries) for setting in FabricSettings.fields()}
     assert FabricSettings(**again) == settings

@@ -15,7 +15,7 @@ from lib_fabric.settings import FabricSettings, infotext_key
 from lib_fabric.ui import FabricUi, Toolkit
 
 SETTINGS = [field for field in FabricSettings.fields() if field.name != "enabled"]
-SAVED_BY_THE_HOST = (gr.Slider, gr.Checkbox, gr.Textbox, gr.Button)
+SAVED_BY_THE_HOST = (gr.Slider, gr.Checkbox, gr.Dropdown, gr.Textbox, gr.Button)
 
 
 class FakeAccordion(gr.Checkbox):

@@ -149,7 +149,8 @@ class Bench:
         if self._case.vector_dim:
             inputs["y"] = torch.ones(rows, self._case.vector_dim, **like)
         if session:
-            step = DenoiseStep(alpha, 0.0, batch_size, rows, self._case.size_latent)
+            noise = torch.randn(rows, 256, generator=torch.Generator().manual_seed(0))
+            step = DenoiseStep(alpha, 0.0, batch_size, rows, self._case.size_latent, x=noise)
             session.begin_denoise(lambda: step)
         self._unet(x, timesteps, **inputs)
         if session:

@@ -26,7 +26,7 @@ def draw(rounds: Sequence[Round], title: str) -> Image.Image:
     height = _TITLE_PX + len(rounds) * (_TILE_PX + _GAP_PX) + _GAP_PX
     sheet = Image.new("RGB", (width, height), _GROUND)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_GAP_PX, 12), title, fill=_TEXT, font=_font(20))
+    pen.text((_GAP_PX, 12), title, fill=_TEXT, font=font(20))
     for row, round_ in enumerate(rounds):
         top = _TITLE_PX + row * (_TILE_PX + _GAP_PX)
         _draw_label(pen, round_, top)
@@ -40,9 +40,9 @@ def draw(rounds: Sequence[Round], title: str) -> Image.Image:
 
 def _draw_label(pen: ImageDraw.ImageDraw, round_: Round, top: int) -> None:
     name = "No feedback" if round_.number == 0 else f"Round {round_.number}"
-    pen.text((_GAP_PX, top + _TILE_PX // 2 - 26), name, fill=_TEXT, font=_font(18))
+    pen.text((_GAP_PX, top + _TILE_PX // 2 - 26), name, fill=_TEXT, font=font(18))
     share = f"{sum(round_.hits)} of {len(round_.hits)} match"
-    pen.text((_GAP_PX, top + _TILE_PX // 2 + 2), share, fill=_TEXT, font=_font(15))
+    pen.text((_GAP_PX, top + _TILE_PX // 2 + 2), share, fill=_TEXT, font=font(15))
 
 
 def _draw_frame(
@@ -57,7 +57,8 @@ def _draw_frame(
                    top + _TILE_PX + reach - 1), fill=colour)  # fmt: skip
 
 
-def _font(size_px: int) -> ImageFont.ImageFont:
+def font(size_px: int) -> ImageFont.ImageFont:
+    """DejaVu Sans if the machine has it."""
     try:
         return ImageFont.truetype("DejaVuSans.ttf", size_px)
     except OSError:

@@ -21,7 +21,7 @@ from tests.inputs.files import (
 
 POSITIONS = [
     "enabled", "liked", "disliked", "strength", "min_strength", "start", "end", "negative_scale",
-    "hires",
+    "hires", "method",
 ]  # fmt: skip
 _KNOWN = ", ".join(POSITIONS)
 
@@ -91,6 +91,8 @@ SETTINGS = [
     _object("'start' (0.9) must not be after 'end' (0.1).", start=0.9, end=0.1),
     _object("'start' (1) must not be after 'end' (0.8).", start=1),
     _object("'negative_scale' must be 0 to 2, not nan.", negative_scale=math.nan),
+    _object("'method' must be 'contrast' or 'paper', not 'Paper'.", method="Paper"),
+    _object("'method' must be 'contrast' or 'paper', not a list of 1.", method=["paper"]),
     _object("'negative_scale' must be 0 to 2, not '½'.", negative_scale="½"),
     _object("'hires' must be true or false, not 'yes'.", hires="yes"),
     _object("'hires' must be true or false, not 0.", hires=0),
@@ -307,7 +309,7 @@ BY_POSITION = [
         "'hires' must be true or false, not 'False'.",
     ),
     BadInput(
-        [True, [], [], 0.8, 0, 0, 0.8, 0.5, False, "more"],
+        [True, [], [], 0.8, 0, 0, 0.8, 0.5, False, "paper", "more"],
         f"at most {len(POSITIONS)} arguments ({_KNOWN}), not {len(POSITIONS) + 1}.",
         reaches_us=False,
     ),
