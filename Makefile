@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup test lint demo bench fuzz soak clean
+.PHONY: help setup test lint demo bench eval fuzz soak clean
 
 help:
 	@echo "make demo [ARGS=--once]  three rounds of feedback in the stand-in WebUI, then its page"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench [ARGS=...]    what feedback costs, against what the arithmetic says it must"
 	@echo "make fuzz [ARGS=...]     10,000 random operations; ARGS=\"requests --examples 1000\", --seed N"
 	@echo "make soak [ARGS=...]     20 minutes of mixed load on the stand-in, and its memory"
+	@echo "make eval [ARGS=...]     how well feedback steers, by several protocols and baselines"
 	@echo "make lint                ruff"
 	@echo "make setup               only sets up $(VENV)"
 	@echo "make clean               removes $(VENV)"
@@ -46,6 +47,9 @@ fuzz: setup
 
 soak: setup
 	$(BIN)/python -m tests.fuzz soak $(ARGS)
+
+eval: setup
+	$(BIN)/python -m tests.eval $(ARGS)
 
 clean:
 	rm -rf $(VENV)

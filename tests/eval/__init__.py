@@ -1,0 +1,1 @@
+"""How well feedback steers, measured by the protocols of the paper."""
