@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from lib_fabric.active_sets import pictures_json
+from lib_fabric.active_sets import pictures_json, read_pictures
 from lib_fabric.errors import FabricError
 from lib_fabric.picture_lists import NamedPicture
 from lib_fabric.pictures import MAX_FILE_BYTES, Picture, decode_bytes
@@ -137,7 +137,11 @@ class _Archive:
         with self._archive.open(self._entries[name]) as file:
             data = file.read(max_bytes + 1)
         self._num_bytes += len(data)
-        if len(data) > max_bytes or self._num_bytes > MAX_ARCHIVE_BYTES:
+        if len(data) > max_bytes:
+            raise FabricError(
+                f"{shorten(name, 100)} in this file is larger than {max_bytes / 2**20:g} MB."
+            )
+        if self._num_bytes > MAX_ARCHIVE_BYTES:
             raise _too_large()
         return data
 
@@ -160,8 +164,7 @@ def _parse(data: bytes) -> Preset:
         raise FabricError(f"'settings' must be an object, not {shorten(content['settings'])}.")
     name, settings = check_name(content["name"]), check_settings(content["settings"])
     lists = {each: _parse_list(content[each], each) for each in PICTURE_LISTS}
-    pictures_json(lists)
-    return Preset(name, settings, **lists)
+    return Preset(name, settings, **read_pictures(pictures_json(lists)))
 
 
 def _parse_list(value: object, name: str) -> tuple[NamedPicture, ...]:
