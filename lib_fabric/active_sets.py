@@ -166,13 +166,25 @@ def pictures_json(pictures: PictureLists) -> str:
 def read_pictures(text: str) -> dict[str, tuple[NamedPicture, ...]]:
     """What `pictures_json` wrote; empty where it is damaged."""
     try:
-        found = json.loads(text)
+        return parse_pictures(text)
+    except ValueError:
+        return _empty()
+
+
+def parse_pictures(text: object) -> dict[str, tuple[NamedPicture, ...]]:
+    """What `pictures_json` wrote.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        found = json.loads(text)  # type: ignore[arg-type]  # caught below
         return {
             name: tuple(NamedPicture(*_checked(NamedPicture(*each))) for each in found[name])
             for name in PICTURE_LISTS
         }
-    except (ValueError, KeyError, TypeError, RecursionError, FabricError):
-        return _empty()
+    except (ValueError, KeyError, TypeError, RecursionError, FabricError) as error:
+        raise ValueError("no picture lists") from error
 
 
 def ids_of(rows: Iterable[tuple[str]]) -> set[str]:

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from lib_fabric.active_sets import ids_of, pictures_json, read_pictures
+from lib_fabric.active_sets import ids_of, parse_pictures, pictures_json
 from lib_fabric.database import Database
 from lib_fabric.errors import FabricError
 from lib_fabric.picture_lists import NamedPicture
@@ -175,8 +175,10 @@ def check_name(name: object) -> str:
     """
     if not isinstance(name, str):
         raise FabricError(f"a preset's name must be text, not {shorten(name)}.")
+    text = name.strip()
     # Before anything costly: normalising may make a text longer, never much shorter.
-    text = unicodedata.normalize("NFC", name[: 20 * MAX_NAME_CHARS].strip())
+    if len(text) <= 20 * MAX_NAME_CHARS:
+        text = unicodedata.normalize("NFC", text)
     if not text:
         raise FabricError("Give the preset a name.")
     if len(text) > MAX_NAME_CHARS:
@@ -217,7 +219,7 @@ def _preset(content: str) -> Preset:
         found = json.loads(content)
         # Settings of another version of FABRIC are left out, not refused: it is the user's own.
         settings = {name: value for name, value in found["settings"].items() if name in known}
-        pictures = read_pictures(found["pictures"])
+        pictures = parse_pictures(found["pictures"])
         return Preset(check_name(found["name"]), check_settings(settings), **pictures)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FabricError("This preset is damaged. Delete it and save it again.", 500) from error
