@@ -88,7 +88,7 @@ class ActiveSets:
             lambda connection: connection.execute(
                 "SELECT owner, browser_key, page_key, tab, pictures, used_at FROM active_sets "
                 "WHERE owner = ? AND browser_key = ? AND tab = ? "
-                "ORDER BY page_key = ? DESC, saved_at DESC LIMIT 1",
+                "ORDER BY page_key = ? DESC, saved_at DESC, rowid DESC LIMIT 1",
                 (clean_text(owner), browser_key, clean_text(tab), own),
             ).fetchone()
         )

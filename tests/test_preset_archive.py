@@ -63,14 +63,14 @@ def test_a_preset_is_the_same_in_another_library(exported, library):
     )
 
 
-def test_the_same_preset_is_the_same_file(store, exported, monkeypatch):
-    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
+def test_the_same_preset_is_the_same_file(store, exported):
     assert to_zip(_preset(), store) == exported
 
 
 def test_the_file_is_a_zip_that_other_programs_read(exported):
     with zipfile.ZipFile(io.BytesIO(exported)) as archive:
         assert archive.testzip() is None
+        assert {each.date_time for each in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         names = archive.namelist()
         content = json.loads(archive.read("preset.json"))
         with Image.open(io.BytesIO(archive.read(f"pictures/{picture_id(1)}.png"))) as picture:
