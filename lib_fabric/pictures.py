@@ -111,6 +111,16 @@ def picture_id(rgb: Image.Image) -> str:
     return digest.hexdigest()
 
 
+def to_png(image: Image.Image) -> bytes:
+    """`image` as a PNG file, packed quickly: somebody waits for it after every press.
+
+    Pillow's own choice takes about seven times as long for a sixth less.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
 def is_full_id(text: object) -> bool:
     """Whether `text` is a picture's whole id, not a short one."""
     return (

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from lib_fabric.active_sets import pictures_json, read_pictures
 from lib_fabric.errors import FabricError
 from lib_fabric.picture_lists import NamedPicture
-from lib_fabric.pictures import MAX_FILE_BYTES, Picture, decode_bytes
+from lib_fabric.pictures import MAX_FILE_BYTES, Picture, decode_bytes, to_png
 from lib_fabric.presets import Preset, check_name, check_settings
 from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.settings import MOST_PICTURES, shorten
@@ -58,10 +58,9 @@ def to_zip(preset: Preset, store: PictureStore) -> bytes:
         text = json.dumps(content, ensure_ascii=False, indent=2)
         archive.writestr(zipfile.ZipInfo(_JSON_NAME, _NO_TIME), text)
         for picture_id in sorted(_ids(preset)):
-            png = io.BytesIO()
-            store.load(picture_id).image.save(png, "PNG")
+            png = to_png(store.load(picture_id).image)
             # PNG is packed already.
-            archive.writestr(zipfile.ZipInfo(_picture_name(picture_id), _NO_TIME), png.getvalue())
+            archive.writestr(zipfile.ZipInfo(_picture_name(picture_id), _NO_TIME), png)
     return buffer.getvalue()
 
 

@@ -7,7 +7,6 @@ lie a note (JSON, by its writer's rules) that is dropped with the picture.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from lib_fabric.pictures import (
     decode_bytes,
     from_image,
     is_full_id,
+    to_png,
 )
 from lib_fabric.settings import shorten
 from lib_fabric.store_usage import (
@@ -64,9 +64,7 @@ class PictureStore:
         _touch(path)
         if self._is_intact(picture.id):
             return picture
-        buffer = io.BytesIO()
-        picture.image.save(buffer, "PNG")
-        self._write(path, buffer.getvalue(), "picture")
+        self._write(path, to_png(picture.image), "picture")
         self.after_add()
         return picture
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from lib_fabric.errors import FabricError
-from lib_fabric.pictures import decode_bytes, from_image
+from lib_fabric.pictures import decode_bytes, from_image, to_png
 
 NOT_BASE64 = (
     "liked[0] is neither a picture in base64 (PNG, JPEG or WebP) nor the id of a rated picture."
@@ -195,3 +195,16 @@ def test_pictures_with_unreadable_exif_are_taken_as_they_are(file_format):
     options = {"lossless": True} if file_format == "WEBP" else {}
     data = _file(image, file_format, exif=b"Exif\x00\x00junk that is no TIFF", **options)
     assert decode_bytes(data).image.tobytes() == image.tobytes()
+
+
+# Files
+
+
+def test_a_kept_file_has_the_pixels_and_is_packed_quickly():
+    """By what its zlib stream says of itself (RFC 1950, FLEVEL): the default is slow."""
+    pixels = _noise(40, 30)
+    data = to_png(Image.fromarray(pixels))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
+    start = data.index(b"IDAT") + len(b"IDAT")
+    assert data[start] == 0x78
+    assert data[start + 1] >> 6 == 0
