@@ -19,7 +19,7 @@ from tests.integration.payloads import payload
 from tests.webui.server import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE_SECONDS = 5
+SAMPLE_SECONDS = 10
 NUM_PICTURES = 40
 # Small, so that it is full long before the end.
 KEPT_STATES_MB = 64
@@ -59,7 +59,7 @@ class Soak:
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            self.memory_mb.append(resident_mb(self._standin.pid))
+            self.memory_mb.append(self._standin.get("/standin/memory").json())
             time.sleep(SAMPLE_SECONDS)
 
     def _ask(self, rng: random.Random) -> None:
@@ -109,12 +109,6 @@ class Soak:
         request = payload(**{**changes, "steps": 1})
         request["alwayson_scripts"] = {"FABRIC": {"args": given.arguments}}
         return name, request
-
-
-def resident_mb(pid: int) -> float:
-    """A process's resident memory (Linux)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def soak(minutes: float, num_clients: int, seed: int) -> int:

@@ -136,11 +136,6 @@ class StandIn:
     ) -> None:
         self.stop()
 
-    @property
-    def pid(self) -> int:
-        """The process."""
-        return self._process.pid
-
     def post(self, path: str, json: object = None) -> httpx.Response:
         """POST; the response, whatever its status."""
         return self.client.post(path, json=json)
