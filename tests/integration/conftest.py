@@ -43,6 +43,15 @@ def described_scripts(webui):
 
 
 @pytest.fixture(scope="session")
+def api_infotext(webui):
+    """Skips where the API has no field `infotext`: earlier WebUIs ignore it and make a picture of
+    their defaults, which takes long."""
+    schemas = webui.get("/openapi.json")["components"]["schemas"]
+    if "infotext" not in schemas["StableDiffusionProcessingTxt2Img"]["properties"]:
+        pytest.skip("this WebUI's API has no infotext")
+
+
+@pytest.fixture(scope="session")
 def rated():
     """Liked and disliked pictures in base64, not of the generated size."""
     rng = np.random.default_rng(5)

@@ -7,15 +7,7 @@ import pytest
 from tests.demo.client import WebuiError
 from tests.integration.payloads import assert_differ, assert_same, payload
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _needs_an_api_with_infotext(webui):
-    """Earlier WebUIs ignore the field and make a picture of their defaults, which takes long."""
-    schemas = webui.get("/openapi.json")["components"]["schemas"]
-    if "infotext" not in schemas["StableDiffusionProcessingTxt2Img"]["properties"]:
-        pytest.skip("this WebUI's API has no infotext")
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("api_infotext")]
 
 
 @pytest.fixture(scope="module")

@@ -81,19 +81,40 @@ def test_the_cap_is_a_setting(webui, rated):
     assert webui.txt2img(**request).pictures
 
 
-HOSTILE_INFOTEXT = (
-    "a circle\nSteps: 2, Sampler: Euler a, CFG scale: 4, Seed: 7, Size: 64x64, "
+INFOTEXT = "a circle\nSteps: 2, Sampler: Euler a, CFG scale: 4, Seed: 7, Size: 64x64, "
+HOSTILE_SETTINGS = (
     "FABRIC strength: nan, FABRIC start: 1e999, FABRIC end: ../../etc/passwd, "
-    "FABRIC negative scale: [], FABRIC min strength: -5, FABRIC hires: maybe, "
-    'FABRIC liked: "../../../etc/passwd, http://127.0.0.1/", FABRIC disliked: *'
+    "FABRIC negative scale: [], FABRIC min strength: -5, FABRIC hires: maybe"
 )
 
 
-def test_hostile_infotext_changes_nothing(webui, plain):
+@pytest.mark.usefixtures("api_infotext")
+def test_hostile_settings_in_infotext_change_nothing(webui, plain):
     options = webui.get("/sdapi/v1/options")
-    made = webui.txt2img(steps=2, height=64, width=64, infotext=HOSTILE_INFOTEXT)
+    made = webui.txt2img(steps=2, height=64, width=64, infotext=INFOTEXT + HOSTILE_SETTINGS)
     assert_same([plain], made.pictures, 0)
     assert webui.get("/sdapi/v1/options") == options
+
+
+@pytest.mark.usefixtures("api_infotext")
+@pytest.mark.parametrize(
+    ("pictures", "sentence"),
+    [
+        ("../../etc/passwd", "'liked' must be a list of pictures, not '../../etc/passwd'."),
+        ("*", "'liked' must be a list of pictures, not '*'."),
+        ("file:///etc/passwd", "'liked' must be a list of pictures, not 'file:///etc/passwd'."),
+        (
+            "0123456789abcdef",
+            "liked[0].image: picture '0123456789abcdef' is no longer in the store. Rate it again.",
+        ),
+    ],
+)
+def test_pictures_in_infotext_that_are_none_are_refused(webui, plain, pictures, sentence):
+    """Silently left out, the picture would not be the one that was asked for."""
+    with pytest.raises(WebuiError) as refused:
+        webui.txt2img(steps=1, infotext=f'{INFOTEXT}FABRIC liked: "{pictures}"')
+    assert refused.value.status == 422
+    assert refused.value.body["detail"] == sentence
 
 
 @pytest.mark.parametrize(
