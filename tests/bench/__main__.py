@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from lib_fabric.methods import METHODS
 from tests.bench.cases import CASES, FULL_SIZE_CASES, use_sdp_attention
 from tests.bench.measure import Bench, Result, peak_memory_mb
 
@@ -44,7 +45,9 @@ def main() -> None:
             bench = Bench(case, device, dtype)
             for num_each in arguments.references:
                 for batch_size in arguments.batches:
-                    results.append(bench.measure(batch_size, num_each, arguments.repeats))
+                    results.append(
+                        bench.measure(batch_size, num_each, arguments.repeats, arguments.method)
+                    )
                     _say(_line(results[-1]))
     finally:
         undo()
@@ -61,6 +64,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--references", type=int, nargs="+", default=[1, 4, 16], metavar="N",
                         help="liked pictures, and as many disliked (%(default)s)")  # fmt: skip
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], metavar="N")
+    parser.add_argument("--method", choices=list(METHODS), default="contrast")
     parser.add_argument("--repeats", type=int, default=3, help="interleaved runs of each")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     return parser.parse_args()

@@ -96,9 +96,9 @@ class Bench:
         self._unet = case.build(device, dtype)
         self._host = BenchHost(case, self._unet)
 
-    def measure(self, batch_size: int, num_each: int, repeats: int) -> Result:
+    def measure(self, batch_size: int, num_each: int, repeats: int, method: str) -> Result:
         """Measures `num_each` liked and as many disliked pictures at one batch size."""
-        request = _request(num_each)
+        request = _request(num_each, method)
         kept = StateCache(UNLIMITED)
         kinds = {
             "plain": (None, None),
@@ -159,9 +159,9 @@ class Bench:
             torch.cuda.synchronize()
 
 
-def _request(num_each: int) -> FabricRequest:
+def _request(num_each: int, method: str) -> FabricRequest:
     pictures = [Reference(_picture(seed)) for seed in range(2 * num_each)]
-    settings = FabricSettings(enabled=True, end=1.0)
+    settings = FabricSettings(enabled=True, end=1.0, method=method)
     return FabricRequest(settings, tuple(pictures[:num_each]), tuple(pictures[num_each:]))
 
 
