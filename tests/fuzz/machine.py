@@ -43,6 +43,7 @@ def _settings(rng: random.Random) -> dict[str, Any]:
         "min_strength": [0, 1],
         "end": [0, 0.5, 1],
         "negative_scale": [0, 1],
+        "method": ["contrast", "paper"],
     }
     return {name: rng.choice(values) for name, values in known.items() if rng.random() < 0.5}
 

@@ -44,6 +44,7 @@ _valid_object = st.fixed_dictionaries(
         "start": st.floats(0, 0.5),
         "end": st.floats(0.5, 1),
         "negative_scale": st.floats(0, 2),
+        "method": st.sampled_from(["contrast", "paper"]),
         "hires": st.booleans(),
     },
 )
@@ -85,7 +86,7 @@ def arguments(draw: Any) -> list[Any]:
     given = draw(_valid_object)
     by_position = draw(st.booleans())
     if by_position:
-        defaults = [True, [], [], 0.8, 0.0, 0.0, 0.8, 0.5, False]
+        defaults = [True, [], [], 0.8, 0.0, 0.0, 0.8, 0.5, False, "contrast"]
         values = [
             given.get(name, default) for name, default in zip(POSITIONS, defaults, strict=True)
         ]
