@@ -24,9 +24,12 @@ def fault_request(fabric: dict[str, Any] | None = None, **changes: object) -> di
 
 
 def fresh_ratings(seed: int) -> dict[str, Any]:
-    """Two liked pictures and a disliked one that no cache knows, at work in every step."""
+    """Two liked pictures and a disliked one that no cache knows, at work in every step.
+
+    By the paper's method, where every step needs all of them.
+    """
     texts = [text_of(Image.fromarray(pixels(1000 + 3 * seed + i))) for i in range(3)]
-    return {"liked": texts[:2], "disliked": texts[2:], "end": 1}
+    return {"liked": texts[:2], "disliked": texts[2:], "end": 1, "method": "paper"}
 
 
 def kept_files(data_dir: Path) -> dict[str, bytes]:

@@ -20,7 +20,6 @@ LOOKING = "looking at the rated pictures"
 # Of the U-Net calls each step has one for every reference, then its own.
 PLACES = [
     ("option:1", READING),
-    ("option:2", READING),
     ("init:1", None),
     ("hook:1", ENTERING),
     ("hook:2", STEP),
@@ -99,6 +98,20 @@ def test_an_exception_is_told_and_leaves_nothing(
         assert told == sentence(place, doing, kind)
 
 
+@pytest.mark.parametrize(
+    ("place", "doing"),
+    [("unet:1", LOOKING), ("unet:2", LOOKING), ("unet:3", None), ("attention:1", LOOKING)],
+)
+def test_an_exception_where_a_row_follows_one_liked_picture(
+    standin, webui, unharmed, seed, place, doing
+):
+    """The method contrast: each step needs one liked picture and the disliked one."""
+    with unharmed.after():
+        standin.post("/standin/fault", {"at": place})
+        told = failure(webui, fault_request({**fresh_ratings(seed), "method": "contrast"}))
+        assert told == sentence(place, doing, "error")
+
+
 def test_an_exception_of_the_host_names_the_host_only(standin, webui, unharmed, seed):
     """While its own prompts are encoded."""
     with unharmed.after():
@@ -169,7 +182,8 @@ def test_after_a_skip_the_next_batch_is_what_it_would_have_been(
 
 
 def test_an_interrupt_ends_the_reading_of_many_pictures(standin, webui, unharmed, seed):
-    many = {"liked": fresh_ratings(seed)["liked"] * 16 + fresh_ratings(seed + 5000)["liked"]}
+    many = fresh_ratings(seed)
+    many["liked"] = many["liked"] * 16 + fresh_ratings(seed + 5000)["liked"]
     with unharmed.after():
         standin.post("/standin/unet-calls")
         standin.post("/standin/fault", {"at": "unet:1", "kind": "interrupt"})
