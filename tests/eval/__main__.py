@@ -158,8 +158,7 @@ def _write(
         plot(next(iter(summaries.values()))).save(arguments.plot)
     if arguments.readme:
         readme = REPOSITORY / "README.md"
-        first = next(iter(summaries.values()))
-        readme.write_text(replace_section(readme.read_text("utf-8"), "evaluation", table(first)))
+        readme.write_text(replace_section(readme.read_text("utf-8"), "evaluation", parts[0]))
         own = FOLDER / "README.md"
         own.write_text(replace_section(own.read_text("utf-8"), "evaluation", text))
 
