@@ -1,5 +1,7 @@
 """The paper's preference protocol: each round the best picture is liked, the worst disliked.
 
+A picture that matches is never disliked, though, as no person would.
+
 Source: arXiv:2307.10159, section 5 (preference model-based feedback).
 """
 
@@ -48,7 +50,7 @@ class Round:
     infotexts: list[str]
     hits: list[bool]
     liked: int
-    disliked: int
+    disliked: int | None
     seconds: float
 
     @property
@@ -101,7 +103,10 @@ def play(
         seconds = time.perf_counter() - started
         scores = [preference.score(picture) for picture in generated.pictures]
         best, worst = scores.index(max(scores)), scores.index(min(scores))
-        liked.append(to_base64(generated.pictures[best]))
-        disliked.append(to_base64(generated.pictures[worst]))
         hits = [preference.matches(picture) for picture in generated.pictures]
+        liked.append(to_base64(generated.pictures[best]))
+        if hits[worst]:
+            worst = None
+        else:
+            disliked.append(to_base64(generated.pictures[worst]))
         yield Round(number, generated.pictures, generated.infotexts, hits, best, worst, seconds)
