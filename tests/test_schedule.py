@@ -43,7 +43,8 @@ def test_the_end_is_a_share_of_the_steps(total, end, inside):
 
 
 def test_an_end_of_1_includes_steps_past_the_last():
-    assert feedback_weights(FabricSettings(strength=1.0, end=1.0), 1.0) == (1.0, 0.5)
+    settings = FabricSettings(strength=1.0, end=1.0, negative_scale=0.5)
+    assert feedback_weights(settings, 1.0) == (1.0, 0.5)
 
 
 def test_every_start_and_end_on_the_slider_gives_the_expected_number_of_steps():

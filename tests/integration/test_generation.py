@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lib_fabric.request import argument_names
 from tests.demo.client import WebuiClient, WebuiError, to_base64
 from tests.integration.payloads import (
     HOST_TOLERANCE,
@@ -230,7 +231,7 @@ def test_positional_arguments_of_script_info_work(webui, rated, described_script
     script = next(s for s in described_scripts if s["name"] == "fabric" and not s["is_img2img"])
     values = [argument["value"] for argument in script["args"]]
     labels = [argument["label"] for argument in script["args"]]
-    assert len(values) == len(labels) == 9
+    assert len(values) == len(labels) == len(argument_names())
     values[:3] = [True, rated["liked"], rated["disliked"]]
     request = payload()
     request["alwayson_scripts"] = {"FABRIC": {"args": values}}
