@@ -18,7 +18,7 @@ from lib_fabric.ui_outcome import Note
 from lib_fabric.ui_ratings import OTHER_LIST, ListName, Ratings
 
 THUMBNAIL_PX = 176
-EMPTY_TEXT = "Nothing rated yet. Press 👍 or 👎 under a picture, or drop your own pictures here."
+EMPTY_TEXT = "Nothing rated yet. Press 👍 or 👎 on a picture, or drop your own pictures here."
 DROP_TEXT = "Drop pictures here or click to choose"
 WEIGHT_TEXT = "How much this picture counts: 0 not at all, 1 as usual, 2 twice as much"
 COUNT_TEXTS: dict[ListName, str] = {
