@@ -115,7 +115,10 @@ def add_routes(app: FastAPI) -> None:
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def get_routes() -> list[str]:
-        return sorted(f"{route.path} {getattr(route, 'methods', '')}" for route in app.routes)
+        # Sorted: the order of a set is another one in every process.
+        return sorted(
+            f"{route.path} {sorted(getattr(route, 'methods', ()))}" for route in app.routes
+        )
 
     def reload_ui() -> dict:
         shared.state.request_restart()
