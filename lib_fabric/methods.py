@@ -95,6 +95,9 @@ class Contrast:
 
     # One liked picture does not tell what it is liked for. From this many on they count fully.
     SURE_AFTER = 3
+    # What is avoided has to weigh what is followed for the common part to cancel: at the default
+    # disliked strength, 0.5, both sides weigh the same.
+    DISLIKED_BALANCE = 2
 
     def conditional(
         self, liked: Sequence[Rated], disliked: Sequence[Rated], row_name: bytes
@@ -106,7 +109,8 @@ class Contrast:
             pulls.append(Pull(_share(sureness * followed.weight), (followed,)))
         if disliked:
             mean_weight = sum(each.weight for each in disliked) / len(disliked)
-            pulls.append(Pull(-_share(sureness * mean_weight), tuple(disliked)))
+            weight = self.DISLIKED_BALANCE * mean_weight
+            pulls.append(Pull(-_share(sureness * weight), tuple(disliked)))
         return Attended(pulls=tuple(pulls))
 
     def unconditional(

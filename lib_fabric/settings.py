@@ -126,7 +126,7 @@ class FabricSettings:
         0.8, "End", "Where in the sampling steps feedback stops: 1 is after the last step."
     )
     negative_scale: float = _setting(
-        1.0,
+        0.5,
         "Disliked strength",
         "How much disliked pictures count, as a share of the strength of liked ones.",
         minimum=0.0,
@@ -139,7 +139,7 @@ class FabricSettings:
         "high. Needs more memory and time.",
     )
     method: str = _setting(
-        "contrast",
+        "paper",
         "Method",
         "contrast: each picture goes towards one of the liked ones, another in each picture of a "
         "batch, and away from the disliked ones, so that batches stay varied and many liked "

@@ -108,8 +108,8 @@ def denoise_with_feedback(
 def contrast(row, liked, disliked):
     """Returns what a conditional row [C, H, W] attends to in the method 'contrast'.
 
-    It goes a part of the way towards its own liked picture and away from the disliked ones; three
-    pictures count fully. The result is what `denoise_rows` takes.
+    It goes a part of the way towards its own liked picture and away from the disliked ones, which
+    count twice; three pictures count fully. The result is what `denoise_rows` takes.
 
     liked, disliked: lists of (picture id, ReferencePicture).
     """
@@ -123,7 +123,7 @@ def contrast(row, liked, disliked):
         weight = sureness * pictures[index].weight
         pulls.append((weight / (1 + weight), [pictures[index]]))
     if disliked:
-        weight = sureness * sum(picture.weight for picture in disliked) / len(disliked)
+        weight = 2 * sureness * sum(picture.weight for picture in disliked) / len(disliked)
         pulls.append((-weight / (1 + weight), disliked))
     return [], pulls
 

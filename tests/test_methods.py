@@ -42,7 +42,7 @@ def test_paper_gives_every_row_all_of_its_kind():
 
 
 def test_contrast_pulls_towards_one_liked_and_away_from_all_disliked():
-    liked, disliked = rated(1.0, 1.0, 1.0), rated(0.25, 0.75)
+    liked, disliked = rated(1.0, 1.0, 1.0), rated(0.125, 0.375)
     attended = CONTRAST.conditional(liked, disliked, ROWS[0])
     towards, away = attended.pulls
     assert attended.joined == ()
@@ -53,7 +53,7 @@ def test_contrast_pulls_towards_one_liked_and_away_from_all_disliked():
 
 @pytest.mark.parametrize(("count", "weight"), [(1, 1 / 3), (2, 2 / 3), (3, 1.0), (16, 1.0)])
 def test_contrast_is_sure_of_three_pictures_and_no_stronger_for_more(count, weight):
-    pulls = CONTRAST.conditional(rated(*[1.0] * count), rated(1.0), ROWS[0]).pulls
+    pulls = CONTRAST.conditional(rated(*[1.0] * count), rated(0.5), ROWS[0]).pulls
     assert [pull.share for pull in pulls] == pytest.approx(
         [weight / (1 + weight), -weight / (1 + weight)]
     )
@@ -107,7 +107,7 @@ def test_contrast_with_only_liked_or_only_disliked(tiny_unet, fake_host, liked, 
 
 def test_a_picture_liked_and_disliked_alike_changes_nothing(tiny_unet, fake_host):
     """What both sides have in common cancels."""
-    request = make_request((1.0,), (), "contrast", negative_scale=1.0)
+    request = make_request((1.0,), (), "contrast")
     both = type(request)(request.settings, request.liked, request.liked)
     x, timesteps, context = make_inputs(4)
     session = make_session(both, fake_host)

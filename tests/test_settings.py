@@ -26,7 +26,7 @@ def _refusal(**values):
 def test_defaults():
     assert dataclasses.asdict(FabricSettings()) == {
         "enabled": False, "strength": 0.8, "min_strength": 0.0, "start": 0.0, "end": 0.8,
-        "negative_scale": 1.0, "hires": False, "method": "contrast",
+        "negative_scale": 0.5, "hires": False, "method": "paper",
     }  # fmt: skip
 
 

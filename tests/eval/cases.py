@@ -112,7 +112,7 @@ ARMS = (
     Arm("liked only", dislikes=False),
     Arm("disliked only", likes=False),
     Arm("paper", _PAPER),
-    Arm("default"),
+    Arm("contrast", {"method": "contrast"}),
 )
 SWEEP = (
     Arm("paper, strength .1", {**_PAPER, "strength": 0.1}),

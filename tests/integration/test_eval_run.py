@@ -25,7 +25,7 @@ def test_one_game_of_two_rounds(webui):
     player = Player(webui, RULES)
     games = {
         name: [list(player.play(CASE, arm(name), seed=3))]
-        for name in ("no feedback", "paper", "default")
+        for name in ("no feedback", "paper", "contrast")
     }
     for (game,) in games.values():
         assert len(game) == 3
@@ -42,5 +42,5 @@ def test_pictures_liked_from_the_start(webui):
     player = Player(webui, RULES)
     pictures = cases.matching_pictures(CASE.wish, CASE.prompt, seed=3)
     liked = list(itertools.islice(pictures, 2))
-    without, with_them = player.show(CASE, arm("default"), liked, seed=3)
+    without, with_them = player.show(CASE, arm("contrast"), liked, seed=3)
     assert with_them != without
