@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 
 log = logging.getLogger(__name__)
+_GRACE_S = 5.0
 
 
 def create_api(app: FastAPI) -> object:
@@ -63,6 +64,17 @@ def _launch_page() -> FastAPI:
     # Gradio lets any web page call it; the host takes that away
     app.user_middleware = [x for x in app.user_middleware if x.cls.__name__ != "CORSMiddleware"]
     return app
+
+
+def _close(demo: object) -> None:
+    """Ends the page's server, and what still waits for an answer after a while.
+
+    The server waits for the end of every connection, and a page that was left open may hold one.
+    """
+    impatience = threading.Timer(_GRACE_S, lambda: setattr(demo.server, "force_exit", True))
+    impatience.start()
+    demo.close()
+    impatience.cancel()
 
 
 @contextlib.contextmanager
@@ -119,10 +131,10 @@ def webui() -> None:
         log.info("Startup time: %s", timer.startup_timer.summary())
         sys.stdout.flush()
         if _wait() == "stop":
-            shared.demo.close()
+            _close(shared.demo)
             return
         os.environ["SD_WEBUI_RESTARTING"] = "1"
-        shared.demo.close()
+        _close(shared.demo)
         time.sleep(0.5)
         timer.startup_timer.reset()
         script_callbacks.app_reload_callback()
