@@ -19,6 +19,10 @@ const fabricUi = (function() {
             // Both lists as the hidden fields hold them, and as they were before each change.
             texts: ['', ''],
             past: [],
+            // The fields as the server got them for the current action, and as infotext has
+            // changed them meanwhile.
+            sent: null,
+            pasted: [],
             limit: Infinity,
             // Which rated picture a gallery picture is: address to id. Addresses are unique to a
             // saved file, so the pictures of the next generation start unmarked.
@@ -64,6 +68,7 @@ const fabricUi = (function() {
         Object.assign(action, await fabricUi.pageKeys, fabricUi.historyView(tab));
         action.number = ++tab.number;
         action.switched_off = tab.switchedOff;
+        tab.sent = null;
         tab.watchdog = setTimeout(() => settle(tab, null), ANSWER_MS);
         element(tab, isRating(action) ? 'rate' : 'edit').click();
     }
@@ -78,7 +83,9 @@ const fabricUi = (function() {
         const tab = tabs[name];
         const action = tab && tab.current;
         if (!action) return values;
-        const index = channel === 'rate' ? confirmedIndex(action, values[4]) : -1;
+        const [, , liked, disliked, shown] = values;
+        tab.sent = [liked, disliked];
+        const index = channel === 'rate' ? confirmedIndex(action, shown) : -1;
         const {address, toggles, file, ...sent} = action;
         return [JSON.stringify({...sent, index}), ...values.slice(1)];
     }
@@ -109,7 +116,10 @@ const fabricUi = (function() {
         clearTimeout(tab.watchdog);
         tab.current = null;
         if (!action) return;
+        const before = tab.texts;
         if (answer) takeAnswer(tab, action, answer);
+        const unanswered = unansweredLists(tab, action, before);
+        if (unanswered) tab.waiting.unshift(syncOf(unanswered));
         if (!window.gradio_config.enable_queue) showNote(tab, answer ? answer.note : '');
         if (!answer) showNote(tab, 'The WebUI did not answer. Try again.');
         fabricUi.showWaiting(tab);
@@ -136,7 +146,7 @@ const fabricUi = (function() {
         const [liked, disliked] = tab.texts;
         if (action.do === 'restore') {
             tab.past.pop();
-        } else if (action.do !== 'open' && String(texts) !== String(tab.texts)) {
+        } else if (action.do !== 'open' && !isSame(texts, tab.texts)) {
             tab.past.push({liked, disliked, forget: action.do === 'rate' || action.do === 'add'});
             tab.past.splice(0, tab.past.length - MAX_PAST);
         }
@@ -146,8 +156,32 @@ const fabricUi = (function() {
     /** Called by gradio when the hidden fields change: by an answer, or else by infotext. */
     function listsChanged(name, texts) {
         const tab = tabs[name];
-        if (!tab || tab.current || String(texts) === String(tab.texts)) return;
-        if (!tab.waiting.some(each => each.do === 'sync')) request(tab, {do: 'sync'});
+        if (!tab || isSame(texts, tab.texts)) return;
+        // While an action is under way nobody knows yet which of the two it is.
+        if (tab.current) tab.pasted.push(texts);
+        else request(tab, syncOf(texts));
+    }
+
+    /** What infotext has set during an action and its answer knows nothing of; null for nothing. */
+    function unansweredLists(tab, action, before) {
+        const base = action.do === 'sync' ? [action.liked, action.disliked] : tab.sent;
+        const isKnown = each => isSame(each, tab.texts) || (action.do !== 'open' && isSame(each, base));
+        const pasted = tab.pasted.filter(each => !isKnown(each)).pop();
+        tab.pasted = [];
+        if (pasted) return pasted;
+        // Set just before the action, which then went on from ids that nobody has looked up.
+        const isLookedUp = ['open', 'sync'].includes(action.do) || !base || isSame(base, before);
+        if (isLookedUp) return null;
+        return isSame(tab.texts, before) ? base : tab.texts;
+    }
+
+    /** The action that asks for an answer to lists that infotext has set. */
+    function syncOf([liked, disliked]) {
+        return {do: 'sync', liked, disliked};
+    }
+
+    function isSame(texts, others) {
+        return String(texts) === String(others);
     }
 
     /** Takes back the last change of what is rated. */

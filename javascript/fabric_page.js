@@ -4,7 +4,8 @@
 
 Object.assign(fabricUi, (function() {
     const KEY = /^[0-9a-f]{32}$/;
-    const CLAIM_MS = 150;
+    const LOCK_MS = 1000;
+    const CLAIM_MS = 300;
 
     function newKey() {
         const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -39,34 +40,58 @@ Object.assign(fabricUi, (function() {
         return KEY.test(key) ? key : null;
     }
 
-    /** Whether another open page has this key: a duplicated browser tab takes the key along. */
-    function isTaken(page) {
-        if (!page || !window.BroadcastChannel) return Promise.resolve(false);
-        const channel = new BroadcastChannel('fabric');
+    /**
+     * Whether this page may have a key; if so, it holds it until it is closed. Another open page
+     * may have it: a duplicated browser tab takes the key along.
+     */
+    function claim(page) {
+        // Browsers have locks only for https and localhost.
+        return navigator.locks ? claimByLock(page) : claimByAsking(page);
+    }
+
+    function claimByLock(page) {
+        // After a reload the page before gives up its own a moment later.
+        const patience = new AbortController();
+        setTimeout(() => patience.abort(), LOCK_MS);
         return new Promise(resolve => {
+            navigator.locks.request(`fabric-page-${page}`, {signal: patience.signal}, () => {
+                resolve(true);
+                return new Promise(() => {});
+            }).catch(() => resolve(false));
+        });
+    }
+
+    async function claimByAsking(page) {
+        if (!window.BroadcastChannel) return true;
+        const channel = new BroadcastChannel('fabric');
+        const isTaken = await new Promise(resolve => {
             channel.onmessage = event => {
                 if (event.data.taken === page) resolve(true);
             };
             channel.postMessage({asked: page});
             setTimeout(() => resolve(false), CLAIM_MS);
-        }).finally(() => channel.close());
-    }
-
-    function answerClaims(page) {
-        if (!window.BroadcastChannel) return;
-        const channel = new BroadcastChannel('fabric');
+        });
         channel.onmessage = event => {
             if (event.data.asked === page) channel.postMessage({taken: page});
         };
+        if (isTaken) channel.close();
+        return !isTaken;
+    }
+
+    /** A key that was kept, if no other page has it, or else a new one. */
+    async function pageKey() {
+        const before = keptKey('fabric-page', 'sessionStorage');
+        if (before && await claim(before)) return before;
+        const page = newKey();
+        claim(page);
+        return page;
     }
 
     async function claimKeys() {
         const browser = keptKey('fabric-browser', 'localStorage') || newKey();
-        const before = keptKey('fabric-page', 'sessionStorage');
-        const page = before && !await isTaken(before) ? before : newKey();
+        const page = await pageKey();
         keep('fabric-page', page);
         keep('fabric-browser', browser);
-        answerClaims(page);
         return {page, browser};
     }
 

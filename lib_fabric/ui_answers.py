@@ -65,7 +65,8 @@ class Answerer:
             _log.exception("FABRIC: a press failed")
             outcome = replace(outcome, note=Note("FABRIC failed here; see the WebUI's console."))
         outcome = replace(outcome, action=action)
-        if action is not None and outcome.ratings != page.ratings:
+        # Lists that infotext has set are the page's already, and kept nowhere yet.
+        if action is not None and (action.do == "sync" or outcome.ratings != page.ratings):
             outcome = self._keep_active(outcome, action, page)
         return outcome
 
@@ -150,7 +151,7 @@ class Answerer:
 
     def _sync(self, action: Action, page: Page) -> Outcome:
         """Lists that infotext has set: whole ids for short ones, and what is missing named."""
-        ratings, missing = self._found(page.ratings)
+        ratings, missing = self._found(Ratings.from_lists(action.liked, action.disliked))
         if not missing:
             return Outcome(ratings)
         named = ", ".join([*missing[:_SAID], *(["…"] if len(missing) > _SAID else [])])

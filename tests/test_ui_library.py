@@ -253,8 +253,7 @@ def test_a_page_without_keys_works_and_is_not_kept(library):
 def test_short_ids_become_whole_ones_and_missing_pictures_are_named(press):
     picture_id = press(do="rate", index=0).picture_id
     texts = {"liked": f"{picture_id[:16]}*0.5 {'0' * 16}", "disliked": "1" * 64}
-    press.page = replace(press.page, ratings=Ratings.from_lists(**texts))
-    outcome = press(do="sync")
+    outcome = press(do="sync", **texts)
     assert outcome.ratings == Ratings((picture_id,), (), {picture_id: 0.5})
     assert outcome.note.text == (
         f"Pictures {'0' * 16}, {'1' * 16} are no longer in the store. The rest is set."
@@ -263,8 +262,22 @@ def test_short_ids_become_whole_ones_and_missing_pictures_are_named(press):
 
 def test_a_picture_named_in_both_lists_counts_as_liked(press):
     picture_id = press(do="rate", index=0).picture_id
-    press.page = replace(press.page, ratings=Ratings((picture_id[:16],), (picture_id,)))
-    assert press(do="sync").ratings == Ratings((picture_id,))
+    outcome = press(do="sync", liked=picture_id[:16], disliked=picture_id)
+    assert outcome.ratings == Ratings((picture_id,))
+
+
+def test_lists_from_infotext_win_over_those_that_an_answer_has_put_there_meanwhile(press):
+    first, second = (press(do="rate", index=each).picture_id for each in (0, 1))
+    assert press.ratings == Ratings((first, second))
+    assert press(do="sync", liked=second, disliked="").ratings == Ratings((second,))
+
+
+def test_lists_from_infotext_outlast_the_page(press, library):
+    picture_id = press(do="rate", index=0).picture_id
+    # The fields of the page hold them already when they are asked about.
+    press.page = replace(press.page, ratings=Ratings((), (picture_id,)))
+    press(do="sync", disliked=picture_id)
+    assert Pressing(library)(do="open").ratings == Ratings((), (picture_id,))
 
 
 # ---- presets -------------------------------------------------------------------------------------

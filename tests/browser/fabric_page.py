@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,6 +87,7 @@ class FabricPage:
         """Presses Generate and waits for `count` new pictures."""
         self._close_toasts()
         before = self._addresses()
+        results = self.page.locator(f"#{self.tab}_results")
         self.page.locator(f"#{self.tab}_generate").click()
         self.page.wait_for_function(
             """([id, count, before]) => {
@@ -97,6 +99,8 @@ class FabricPage:
             arg=[f"{self.tab}_gallery", count + 1 if count > 1 else 1, before],
             timeout=GENERATION_MS,
         )
+        # It is above the gallery, which moves up when it goes.
+        expect(results.locator(".progressDiv")).to_have_count(0, timeout=GENERATION_MS)
 
     def select(self, index: int) -> None:
         """Selects a picture in the preview; index 0 is the grid, if there is one."""
@@ -194,6 +198,15 @@ class FabricPage:
     def list_text(self, name: str) -> str:
         """A list as the hidden field holds it: ids and weights."""
         return self.own(name).locator("textarea").input_value()
+
+    def expect_short_ids(self, name: str) -> None:
+        """Waits until a hidden field holds ids as infotext has them."""
+        expect(self.own(name).locator("textarea")).to_have_value(re.compile(r"^[0-9a-f]{16}\b"))
+
+    def expect_whole_ids(self, name: str) -> None:
+        """Waits until a hidden field holds ids as an answer has them."""
+        box = self.own(name).locator("textarea")
+        expect(box).to_have_value(re.compile(r"^[0-9a-f]{64}\b"), timeout=ANSWER_MS)
 
     def weigh(self, name: str, index: int, weight: str) -> None:
         """Types a weight into the field on a picture in a list."""

@@ -105,3 +105,63 @@ def test_infotext_of_any_kind_is_survived(made):
     expect(page.is_enabled).to_be_checked()
     page.expect_lists(0, 0)
     page.press_generate(1)
+
+
+# ---- infotext while something else is under way --------------------------------------------------
+
+
+def hold(page, name):
+    """Lets the script's `name` wait until `release`; gradio awaits what it returns."""
+    page.page.evaluate(
+        """name => {
+            const whole = fabricUi[name];
+            fabricUi[name] = (...values) => {
+                fabricUi[name] = whole;
+                // What is sent is what the page holds at the press.
+                const result = name === 'take' ? whole(...values) : null;
+                return new Promise(resolve => {
+                    window.release = () => resolve(result || whole(...values));
+                });
+            };
+        }""",
+        name,
+    )
+
+
+def release(page):
+    page.page.wait_for_function("() => window.release")
+    page.page.evaluate("() => { window.release(); delete window.release; }")
+
+
+@pytest.mark.parametrize("step", ["take", "finish"])
+def test_infotext_during_another_press_wins(made, step):
+    page, file = made
+    pictures = page.lists.locator(".fabric-picture")
+    page.undo()
+    expect(pictures).not_to_have_count(0)
+    hold(page, step)
+    page.undo()
+    page.page.wait_for_function("() => window.release")
+    page.paste(Image.open(file).info["parameters"])
+    page.expect_short_ids("liked")
+    release(page)
+    page.expect_lists(2, 1)
+    page.expect_whole_ids("liked")
+    page.press_generate(1)
+    assert np.array_equal(pixels(page.picture_file()), pixels(file.read_bytes()))
+
+
+def test_infotext_on_a_page_that_is_still_opening_wins(made, webui_url):
+    page, file = made
+    page.undo()
+    page.page.add_init_script("""
+        const opens = new Promise(resolve => { window.release = resolve; });
+        const request = navigator.locks.request.bind(navigator.locks);
+        navigator.locks.request = (...values) => opens.then(() => request(...values));
+    """)
+    page.open(webui_url)
+    page.paste(Image.open(file).info["parameters"])
+    page.expect_short_ids("liked")
+    release(page)
+    page.expect_lists(2, 1)
+    page.expect_whole_ids("liked")
