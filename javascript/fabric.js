@@ -1,16 +1,13 @@
-// The browser's part of FABRIC: which picture is meant, what is sent when, marks in the gallery.
-// The accordion has a file of its own. What is rated lies in two hidden fields of the page; the
-// server answers every change of it.
+// The browser's part of FABRIC: what is sent when, and what becomes of the answers. What is rated
+// lies in two hidden fields of the page; the server answers every change of it.
 
 const fabricUi = (function() {
     const LISTS = ['liked', 'disliked'];
-    const THUMBS = {liked: 'like', disliked: 'dislike'};
     const NOTE_MS = 8000;
     const ANSWER_MS = 120000;
     const MAX_PAST = 50;
 
     const tabs = {};
-    const marksListeners = [];
 
     function newTab(name) {
         return {
@@ -43,16 +40,12 @@ const fabricUi = (function() {
         return gradioApp().getElementById(`${tab.name}_fabric_${id}`);
     }
 
-    function gallery(tab) {
-        return gradioApp().getElementById(`${tab.name}_gallery`);
-    }
-
     // ---- one action at a time -------------------------------------------------------------------
 
     function request(tab, action) {
         tab.waiting.push(action);
         fabricUi.showWaiting(tab);
-        refreshMarks(tab);
+        fabricUi.refreshMarks(tab);
         sendNext(tab);
     }
 
@@ -61,9 +54,8 @@ const fabricUi = (function() {
         const action = tab.waiting.shift();
         tab.current = action;
         if (action.file) action.data = await fabricUi.readPicture(action.file);
-        if (action.do === 'rate' && action.toggles && markOf(tab, action.address) === action.to) {
-            action.do = 'unrate';
-        }
+        const mark = fabricUi.markOf(tab.name, action.address);
+        if (action.do === 'rate' && action.toggles && mark === action.to) action.do = 'unrate';
         if (action.do === 'restore') Object.assign(action, tab.past[tab.past.length - 1]);
         Object.assign(action, await fabricUi.pageKeys, fabricUi.historyView(tab));
         action.number = ++tab.number;
@@ -123,7 +115,7 @@ const fabricUi = (function() {
         if (!window.gradio_config.enable_queue) showNote(tab, answer ? answer.note : '');
         if (!answer) showNote(tab, 'The WebUI did not answer. Try again.');
         fabricUi.showWaiting(tab);
-        refreshMarks(tab);
+        fabricUi.refreshMarks(tab);
         sendNext(tab);
     }
 
@@ -206,113 +198,20 @@ const fabricUi = (function() {
         note.hideTimer = setTimeout(() => note.remove(), text ? NOTE_MS : 0);
     }
 
-    // ---- the result gallery ---------------------------------------------------------------------
-
-    function addressOf(image) {
-        return image ? image.getAttribute('src') : '';
-    }
-
-    /** The selected picture; index -1 if none is, with the address of the only one if there is one. */
-    function selectedPicture(tab) {
-        const root = gallery(tab);
-        const small = Array.from(root.querySelectorAll('.thumbnails > .thumbnail-small'));
-        const index = small.findIndex(each => each.classList.contains('selected'));
-        if (index >= 0) return {index, address: addressOf(small[index].querySelector('img'))};
-        const all = root.querySelectorAll('.grid-container > .thumbnail-lg img');
-        return {index: -1, address: all.length === 1 ? addressOf(all[0]) : ''};
-    }
-
-    function press(name, list) {
-        const tab = tabs[name];
-        request(tab, {do: 'rate', to: list, toggles: true, ...selectedPicture(tab)});
-    }
-
-    /** Rates one entry of the gallery, as the buttons below it do for the selected one. */
-    function rate(name, list, picture) {
-        request(tabs[name], {do: 'rate', to: list, toggles: true, ...picture});
-    }
-
-    /** What was pressed but not answered yet: address to list, '' for an undo. */
-    function pendingRatings(name) {
-        const tab = tabs[name];
-        const pending = new Map();
-        for (const each of [tab.current, ...tab.waiting]) {
-            if (!each || !each.address || !isRating(each)) continue;
-            const before = pending.get(each.address) ?? markOf(tab, each.address);
-            const isUndo = each.do === 'unrate' || (each.toggles && before === each.to);
-            pending.set(each.address, isUndo ? '' : each.to);
-        }
-        return pending;
-    }
-
-    function markOf(tab, address) {
-        const id = tab.ids.get(address);
-        return LISTS.find(list => tab.lists[list].includes(id)) || '';
-    }
-
-    function setMark(node, mark) {
-        if (!node || (node.dataset.fabricMark || '') === mark) return;
-        if (mark) node.dataset.fabricMark = mark;
-        else delete node.dataset.fabricMark;
-    }
-
-    function refreshMarks(tab) {
-        const root = gallery(tab);
-        if (!root) return;
-        // An attribute of our own: gradio rewrites the classes of these buttons as it likes.
-        for (const item of root.querySelectorAll('.thumbnail-item')) {
-            setMark(item, markOf(tab, addressOf(item.querySelector('img'))));
-        }
-        const large = root.querySelector('.preview > img');
-        if (large) setMark(large.parentElement, markOf(tab, addressOf(large)));
-        const selected = markOf(tab, selectedPicture(tab).address);
-        for (const list of LISTS) {
-            const thumb = element(tab, THUMBS[list]);
-            setMark(thumb, selected === list ? list : '');
-            if (thumb) thumb.setAttribute('aria-pressed', String(selected === list));
-        }
-        fabricUi.refreshAccordion(tab);
-        for (const listener of marksListeners) listener(tab.name);
-    }
-
-    /** Keeps the marks right while gradio re-renders the gallery. */
-    function watchGallery(tab) {
-        const root = gallery(tab);
-        if (!root || root === tab.observed) return;
-        if (tab.observer) tab.observer.disconnect();
-        tab.observed = root;
-        tab.observer = new MutationObserver(() => refreshMarks(tab));
-        tab.observer.observe(root, {
-            childList: true, subtree: true, attributes: true, attributeFilter: ['src', 'class'],
-        });
-        root.addEventListener('dragstart', event => startDrag(tab, event));
-        root.addEventListener('dragend', () => delete tab.dragged);
-    }
-
-    function startDrag(tab, event) {
-        const item = event.target.closest('.thumbnail-item, .preview');
-        const address = addressOf(item?.querySelector(':scope > img'));
-        if (!address) return;
-        const siblings = item.matches('.preview') ? [] : Array.from(item.parentElement.children);
-        const index = siblings.filter(each => each.matches('.thumbnail-item')).indexOf(item);
-        tab.dragged = {do: 'rate', index: index, address: address};
-        if (index < 0) Object.assign(tab.dragged, selectedPicture(tab));
-    }
-
     onUiLoaded(function() {
         for (const name of ['txt2img', 'img2img']) {
             const tab = newTab(name);
             if (!element(tab, 'lists')) continue;
             tabs[name] = tab;
             fabricUi.watchAccordion(tab);
-            watchGallery(tab);
-            refreshMarks(tab);
+            fabricUi.watchGallery(tab);
+            fabricUi.refreshMarks(tab);
             request(tab, {do: 'open', was_on: fabricUi.wasOn(tab)});
         }
         onAfterUiUpdate(function() {
             for (const tab of Object.values(tabs)) {
-                watchGallery(tab);
-                refreshMarks(tab);
+                fabricUi.watchGallery(tab);
+                fabricUi.refreshMarks(tab);
             }
         });
     });
@@ -323,13 +222,9 @@ const fabricUi = (function() {
     }
 
     return {
-        press, take, finish, translate, listsChanged, request, undo, element, setMark,
-        rate, pendingRatings,
+        LISTS, take, finish, translate, listsChanged, request, undo, element, isRating,
+        tab: name => tabs[name],
         tabNames: () => Object.keys(tabs),
-        gallery: name => gallery(tabs[name]),
-        selectedPicture: name => selectedPicture(tabs[name]),
-        markOf: (name, address) => markOf(tabs[name], address),
-        /** Calls back with the tab's name whenever its gallery or what is rated may have changed. */
-        onMarks: listener => marksListeners.push(listener),
+        gallery: name => gradioApp().getElementById(`${name}_gallery`),
     };
 })();

@@ -85,10 +85,10 @@ fabricUi.translate = (function() {
         if (!Object.keys(window.localization || {}).length) return;
         gradioApp().querySelectorAll(OURS).forEach(translateUnder);
         onUiUpdate(mutations => {
-            for (const mutation of mutations) mutation.addedNodes.forEach(node => {
+            for (const node of mutations.flatMap(each => Array.from(each.addedNodes))) {
                 if (isOurs(node)) translateUnder(node);
                 else node.querySelectorAll?.(OURS).forEach(translateUnder);
-            });
+            }
         });
     }
 
