@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -183,9 +185,11 @@ def test_a_preset_brings_pictures_and_settings_back(saved):
 
 def test_a_preset_is_renamed(saved):
     page, presets, row, _ = saved
-    page.page.on("dialog", lambda dialog: dialog.accept("Renamed" if dialog.default_value else ""))
+    # A WebUI tested by address has presets of its user.
+    name = f"Renamed {uuid4().hex[:8]}"
+    page.page.on("dialog", lambda dialog: dialog.accept(name if dialog.default_value else ""))
     row.locator("[data-do=rename]").click()
-    renamed = presets.locator(".fabric-preset", has_text="Renamed")
+    renamed = presets.locator(".fabric-preset", has_text=name)
     expect(renamed).to_have_count(1)
     expect(row).to_have_count(0)
     renamed.locator("[data-do=delete]").click()
