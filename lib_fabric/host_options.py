@@ -15,6 +15,7 @@ from modules import paths_internal, shared
 from lib_fabric.infotext import SETTINGS_AND_PICTURES, WANTED
 from lib_fabric.settings import MAX_PICTURES, MOST_PICTURES
 from lib_fabric.state_cache import StateCache
+from lib_fabric.visible_text import is_visible
 
 SECTION = ("fabric", "FABRIC")
 # A folder whose name starts with a dot: the WebUI serves every other file below its data folder
@@ -103,8 +104,10 @@ def library_folder() -> Path:
     Read when the script is loaded: at start and at Reload UI.
     """
     chosen = str(getattr(shared.opts, "fabric_store_folder", "") or "").strip()
+    if not is_visible(chosen):  # empty, or what a copied text may leave behind
+        chosen = LIBRARY_FOLDER
     # A relative path is one below the data folder; `/` keeps an absolute one as it is.
-    return Path(paths_internal.data_path) / Path(chosen or LIBRARY_FOLDER).expanduser()
+    return Path(paths_internal.data_path) / Path(chosen).expanduser()
 
 
 def configure_states(states: StateCache) -> None:

@@ -23,6 +23,7 @@ from lib_fabric.records import Records
 from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.settings import FabricSettings, shorten
 from lib_fabric.store import PictureStore, missing_picture
+from lib_fabric.visible_text import is_visible
 
 _log = logging.getLogger(__name__)
 MAX_NAME_CHARS = 80
@@ -102,7 +103,7 @@ class Presets:
 
     def load(self, owner: str, name: str) -> Preset:
         """The preset called `name`. Its pictures are in the store unless files were deleted."""
-        owner, name = clean_text(owner), check_name(name)
+        owner, name = clean_text(owner), _known_form(name)
         return _preset(self._database.read(lambda connection: _known_row(connection, owner, name)))
 
     def rename(self, owner: str, name: str, new_name: str) -> Preset:
@@ -111,7 +112,7 @@ class Presets:
         Raises:
             FabricError: the new name is taken by another preset.
         """
-        owner, name, new_name = clean_text(owner), check_name(name), check_name(new_name)
+        owner, name, new_name = clean_text(owner), _known_form(name), check_name(new_name)
 
         def work(connection: sqlite3.Connection) -> Preset:
             preset = replace(_preset(_known_row(connection, owner, name)), name=new_name)
@@ -128,7 +129,7 @@ class Presets:
 
     def delete(self, owner: str, name: str) -> None:
         """Forgets a preset; its pictures stay until the store needs the room."""
-        owner, name = clean_text(owner), check_name(name)
+        owner, name = clean_text(owner), _known_form(name)
 
         def work(connection: sqlite3.Connection) -> None:
             _known_row(connection, owner, name)
@@ -168,11 +169,19 @@ class Presets:
 
 
 def check_name(name: object) -> str:
-    """`name` without spaces around it, in one Unicode form.
+    """`name` of a new preset, without spaces around it, in one Unicode form.
 
     Raises:
-        FabricError: empty, too long, or with characters that no name has.
+        FabricError: empty, too long, nothing that can be seen, or with characters that no name has.
     """
+    text = _known_form(name)
+    if not is_visible(text):
+        raise FabricError("Give the preset a name that can be seen.")
+    return text
+
+
+def _known_form(name: object) -> str:
+    """As `check_name`, for a preset that is there: one without a visible name can be deleted."""
     if not isinstance(name, str):
         raise FabricError(f"a preset's name must be text, not {shorten(name)}.")
     text = name.strip()
@@ -220,7 +229,7 @@ def _preset(content: str) -> Preset:
         # Settings of another version of FABRIC are left out, not refused: it is the user's own.
         settings = {name: value for name, value in found["settings"].items() if name in known}
         pictures = parse_pictures(found["pictures"])
-        return Preset(check_name(found["name"]), check_settings(settings), **pictures)
+        return Preset(_known_form(found["name"]), check_settings(settings), **pictures)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FabricError("This preset is damaged. Delete it and save it again.", 500) from error
 

@@ -13,6 +13,7 @@ from lib_fabric.errors import FabricError
 from lib_fabric.pictures import ID_PATTERN
 from lib_fabric.request import PICTURE_LISTS
 from lib_fabric.ui_ratings import ListName
+from lib_fabric.visible_text import is_visible
 
 MAX_NAME = 60
 ON_THE_GALLERY = ("rate", "unrate")
@@ -124,7 +125,7 @@ def readable_name(name: str) -> str:
     text = "".join(each for each in last if each.isprintable()).strip()
     if len(text) > MAX_NAME:
         text = text[: MAX_NAME - 1] + "…"
-    return text or "The picture"
+    return text if is_visible(text) else "The picture"
 
 
 def _num_grids(generation_info: object) -> int:

@@ -60,6 +60,7 @@ LAYERS = {
     "pictures": {"numpy", "PIL"},
     "rating": set(),
     "settings": set(),
+    "visible_text": set(),
     "errors": set(),
     "__init__": set(),
 }

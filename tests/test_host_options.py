@@ -73,7 +73,7 @@ def test_the_folder_is_bound_as_the_hosts_own_folders(options):
     assert "dot" in option.infos[0]
 
 
-@pytest.mark.parametrize("value", [None, "", "  "])
+@pytest.mark.parametrize("value", [None, "", "  ", "\u200b", "\ufeff \u3164"])
 def test_the_default_folder_is_one_that_the_host_does_not_serve(options, tmp_path, value):
     options.shared.opts.fabric_store_folder = value
     relative = options.library_folder().relative_to(tmp_path)

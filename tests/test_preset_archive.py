@@ -308,6 +308,10 @@ HOSTILE = {
     "version text": (lambda: _with(version="1"), "'version' must be 1, not '1'. Update FABRIC."),
     "name no text": (lambda: _with(name=7), "a preset's name must be text, not 7."),
     "name empty": (lambda: _with(name="  "), "Give the preset a name."),
+    "name that nobody sees": (
+        lambda: _with(name="\u200b\u3164"),
+        "Give the preset a name that can be seen.",
+    ),
     "name too long": (
         lambda: _with(name="x" * 81),
         "A preset's name may have at most 80 characters.",

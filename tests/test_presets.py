@@ -15,6 +15,7 @@ from lib_fabric.library import Library
 from lib_fabric.picture_lists import NamedPicture
 from lib_fabric.presets import Preset, check_name
 from lib_fabric.settings import FabricSettings
+from lib_fabric.visible_text import is_visible
 from tests.pictures import image, picture_id
 
 DEFAULTS = {each.name: each.default for each in FabricSettings.fields()}
@@ -60,7 +61,7 @@ TEXTS = st.text(
 def test_a_name_is_one_line_in_one_form_or_refused(text):
     form = unicodedata.normalize("NFC", text.strip())
     bad = any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in form)
-    if form and len(form) <= 80 and not bad:
+    if form and len(form) <= 80 and not bad and is_visible(form):
         assert check_name(text) == form
         assert check_name(form) == form
     else:
@@ -100,6 +101,39 @@ def test_what_is_no_name_is_refused_everywhere(presets, name, sentence):
     ):
         assert _refusal(function, name) == sentence
     assert presets.names("") == ["Good"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u200b",
+        "\u202e\u2066",
+        "\u0301",
+        "\ufe0f",
+        "\U000e0041\U000e007f",
+        "\u3164",
+        "\u200d \u00ad",
+    ],
+)
+def test_a_name_that_nobody_sees_is_refused_but_an_old_one_can_be_deleted(presets, library, name):
+    presets.save("", "Good", _preset())
+    for function in (
+        check_name,
+        partial(presets.rename, "", "Good"),
+        lambda each: presets.save("", each, _preset()),
+        lambda each: presets.save("", each, _preset(), True),
+    ):
+        assert _refusal(function, name) == "Give the preset a name that can be seen."
+    assert presets.names("") == ["Good"]
+    # As an earlier version saved it.
+    for sql in (
+        "UPDATE presets SET folded_name = ?",
+        "UPDATE presets SET content = replace(content, 'Good', ?)",
+    ):
+        _change(library, sql, name)
+    assert presets.load("", name).name == name
+    presets.delete("", presets.names("")[0])
+    assert presets.names("") == []
 
 
 @pytest.mark.parametrize(

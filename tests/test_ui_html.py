@@ -54,6 +54,7 @@ def test_text_of_a_browser_is_escaped():
         ("ca\x00t\n.png", "cat.png"),
         ("", "The picture"),
         ("/", "The picture"),
+        ("\u200b\u3164\u0301", "The picture"),
         ("x" * 99, "x" * 59 + "…"),
     ],
 )
