@@ -156,8 +156,12 @@ def _upright(image: Image.Image) -> Image.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BIT_MODES:
         # Pillow clips 16 bit grey at 255 on conversion, which leaves white; scale instead.
-        grey = np.asarray(image, dtype=np.float64) / 257
-        return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
+        levels = np.asarray(image, dtype=np.float64)
+        grey = np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8)
+        clear = image.info.get("transparency")  # of PNG: one level that is not to be seen
+        if isinstance(clear, int):
+            grey[levels == clear] = 255
+        return Image.fromarray(grey).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))

@@ -139,30 +139,45 @@ def test_16_bit_grey_is_scaled_not_clipped():
     assert np.abs(channels - grey[..., None] / 257).max() <= 0.51
 
 
-def test_16_bit_colour_is_read():
-    # A PNG by hand, since Pillow writes none: 9x8 pixels of 16 bits a channel.
-    row = b"\0" + struct.pack(">3H", 65535, 32896, 0) * 9
+def _png_of_16_bits(colour, row, transparent=None):
+    """A PNG by hand, since Pillow writes none: 9x8 pixels, every row the same."""
 
     def chunk(kind, data):
         return (
             struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
-    data = (
+    return (
         b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">2I5B", 9, 8, 16, 2, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(row * 8))
+        + chunk(b"IHDR", struct.pack(">2I5B", 9, 8, 16, colour, 0, 0, 0))
+        + (chunk(b"tRNS", struct.pack(">H", transparent)) if transparent is not None else b"")
+        + chunk(b"IDAT", zlib.compress((b"\0" + row) * 8))
         + chunk(b"IEND", b"")
     )
+
+
+def test_16_bit_colour_is_read():
+    data = _png_of_16_bits(2, struct.pack(">3H", 65535, 32896, 0) * 9)
     assert decode_bytes(data).image.getpixel((4, 4)) == (255, 128, 0)
 
 
+def test_the_transparent_level_of_16_bit_grey_becomes_white():
+    levels = [0, 1000, 1001, *[32896] * 6]
+    picture = decode_bytes(_png_of_16_bits(0, struct.pack(">9H", *levels), transparent=1000))
+    shown = [picture.image.getpixel((x, 3))[0] for x in range(4)]
+    assert shown == [0, 255, 4, 128]
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_rotation_is_applied(file_format, orientation):
     upright = Image.new("RGB", (48, 32), "black")
     upright.paste((255, 255, 255), (0, 0, 16, 16))  # a white corner at the top left
-    turn = {1: None, 3: Image.ROTATE_180, 6: Image.ROTATE_90, 8: Image.ROTATE_270}[orientation]
+    # What a camera stores that was held, or mirrored, in that way.
+    turn = {
+        2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM,
+        5: Image.TRANSPOSE, 6: Image.ROTATE_90, 7: Image.TRANSVERSE, 8: Image.ROTATE_270,
+    }.get(orientation)  # fmt: skip
     stored = upright if turn is None else upright.transpose(turn)
     exif = Image.Exif()
     exif[0x0112] = orientation
