@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.inputs.files import bomb, pixels, short_id, text_of, to_file
-from tests.integration.fault_checks import Unharmed, failure, fault_request
+from tests.integration.fault_checks import Unharmed, failure, fault_request, fresh_ratings
+from tests.integration.gradio_page import GradioPage
 
 pytestmark = pytest.mark.integration
 
@@ -93,6 +94,49 @@ def test_a_file_in_the_folders_place_is_told(standin, webui, unharmed):
         finally:
             folder.unlink()
             aside.rename(folder)
+
+
+# Each file takes three: a temporary one, its way to the disk, its name.
+WRITES = {
+    **dict.fromkeys((1, 2, 3), "liked[0]"),
+    **dict.fromkeys((4, 5, 6), "liked[1]"),
+    **dict.fromkeys((7, 8, 9), "disliked[0]"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_full_disk_at_any_write_of_a_generation(standin, webui, unharmed, request, write):
+    seed = 1_000_000 + request.session.items.index(request.node)
+    ratings = fresh_ratings(seed)
+    with unharmed.after():
+        standin.post("/standin/fault", {"at": f"disk:{write}", "kind": "full"})
+        told = failure(webui, fault_request(ratings))
+        sentence = "the picture could not be saved: No space left on device."
+        assert told == (500, f"{WRITES[write]}: {sentence}")
+        assert not standin.get("/standin/fault").json(), "it never came to that"
+        # With room again the same request works.
+        assert failure(webui, fault_request(ratings)) is None
+    assert list((standin.data_dir / ".fabric").rglob(".new*")) == [], "half-written files"
+
+
+# A picture, its note and the list of active pictures.
+@pytest.mark.parametrize("write", range(1, 10))
+def test_a_full_disk_at_any_write_of_a_press(standin, webui, unharmed, request, write):
+    page = GradioPage(standin.url)
+    seed = 1_100_000 + request.session.items.index(request.node)
+    first, second = (text_of(Image.fromarray(pixels(seed + i))) for i in (0, 500))
+    kept = page.fabric("add", data=first, name="first.png")["rated"]
+    with unharmed.after():
+        standin.post("/standin/fault", {"at": f"disk:{write}", "kind": "full"})
+        told = page.fabric("add", data=second, name="second.png")
+        assert told["failed"]
+        assert "could not be saved: No space left on device." in told["note"]
+        assert not standin.get("/standin/fault").json(), "it never came to that"
+        # Rated on this page as far as the picture itself could be kept.
+        assert told["liked"] == ([kept] if write <= 3 else [kept, told["rated"]])
+        again = page.fabric("add", data=second, name="second.png")
+        assert again["rated"] in page.fabric("sync")["liked"]
+    assert kept in page.reopened().fabric("open")["liked"]
 
 
 def test_a_folder_deleted_while_it_runs_is_made_again(standin, webui, rated):

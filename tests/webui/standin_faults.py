@@ -6,9 +6,14 @@ happens there, once. Calls are counted on classes, so that nothing is put on a m
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -24,8 +29,9 @@ PLACES = {
     "denoiser": "inside the denoiser",
     "unet": "inside the U-Net",
     "attention": "inside a self-attention layer",
+    "disk": "at a write below a folder whose name starts with a dot",
 }
-KINDS = ("error", "oom", "interrupt", "skip", "switch", "replace", "unload")
+KINDS = ("error", "oom", "interrupt", "skip", "switch", "replace", "unload", "full")
 _EXTENSION_OPTION = "fabric_"
 _KEPT_CALLS = 2000
 
@@ -90,6 +96,8 @@ class Faults:
             raise RuntimeError(f"stand-in fault {PLACES[place]}")
         if self._kind == "oom":
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+        if self._kind == "full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self._kind in ("interrupt", "skip"):
             getattr(shared.state, self._kind)()
             return
@@ -146,6 +154,33 @@ def _watch_unet(unet_class: type) -> None:
     unet_class.forward = forward
 
 
+def _watch_disk() -> None:
+    """New files, their way to the disk, and renames: what an extension keeps below such a folder,
+    where the WebUI serves nothing, is written in these steps."""
+
+    def is_meant(where: object) -> bool:
+        parts = Path(os.fspath(where)).parts if isinstance(where, str | os.PathLike) else ()
+        return any(each.startswith(".") for each in parts)
+
+    make, sync = tempfile.mkstemp, os.fsync
+
+    @functools.wraps(make)
+    def mkstemp(*args: object, **kwargs: object) -> object:
+        if is_meant(kwargs.get("dir")):
+            faults.pass_by("disk")
+        return make(*args, **kwargs)
+
+    @functools.wraps(sync)
+    def fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if is_meant(path) and not path.is_dir():
+            faults.pass_by("disk")
+        sync(handle)
+
+    tempfile.mkstemp, os.fsync = mkstemp, fsync
+    _watch(Path, "replace", "disk", lambda path, *_: is_meant(path))
+
+
 def watch_everything() -> None:
     """Once, before the first request."""
     from ldm.modules.diffusionmodules.model import Decoder, Encoder
@@ -153,6 +188,8 @@ def watch_everything() -> None:
     from modules import options, processing, sd_hijack_clip, sd_samplers_cfg_denoiser
 
     _watch_unet(UNetModel)
+    if sys.platform == "linux":
+        _watch_disk()
     _watch(Encoder, "forward", "encoder")
     _watch(Decoder, "forward", "decoder")
     _watch(sd_hijack_clip.FrozenCLIPEmbedderWithCustomWords, "forward", "text")
