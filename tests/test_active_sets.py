@@ -270,6 +270,18 @@ def test_a_month_after_its_last_use_a_set_goes(sets, library, clock):
     assert _num_rows(library) == _num_files(library) == 2
 
 
+def test_a_set_saved_again_while_it_goes_keeps_its_file(sets, library, clock, monkeypatch):
+    """Between the row's end and the file's, another thread may come."""
+    _save(sets, 1, _set(1))
+    clock.now += MAX_AGE_SECONDS + 1
+    drop = sets._drop_records
+    monkeypatch.setattr(sets, "_drop_records", lambda forgotten: _save(sets, 1, _set(7)))
+    _save(sets, 2, _set(2))
+    drop([("", _key(1), _key(1), TAB)])
+    assert _num_rows(library) == _num_files(library) == 2
+    assert _load(sets, 1) == _set(7)
+
+
 def test_a_page_that_is_reloaded_now_and_then_keeps_its_set(sets, library, clock):
     _save(sets, 1, _set(1))
     for _ in range(4):

@@ -282,6 +282,23 @@ def test_a_preset_is_renamed_with_all_it_holds(presets):
     assert _refusal(presets.load, "", "Warm") == "There is no preset 'Warm'."
 
 
+@pytest.mark.parametrize(
+    "leave", [lambda presets: presets.delete("", "Warm"),
+              lambda presets: presets.rename("", "Warm", "Cold")]
+)  # fmt: skip
+def test_a_name_taken_again_while_its_preset_goes_keeps_its_file(
+    presets, library, monkeypatch, leave
+):
+    """Between the row's end and the file's, another thread may come."""
+    presets.save("", "Warm", _preset(1.0))
+    drop = presets._drop_record
+    monkeypatch.setattr(presets, "_drop_record", lambda *_: presets.save("", "warm", _preset(0.5)))
+    leave(presets)
+    drop("", "Warm")
+    (library._database.folder / "history.sqlite3").unlink()
+    assert _strengths(Library(library._database.folder).presets)["warm"] == 0.5
+
+
 def test_a_preset_is_renamed_to_another_case_of_its_name(presets):
     presets.save("", "warm", _preset())
     presets.rename("", "WARM", "Warm")

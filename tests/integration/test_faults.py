@@ -40,6 +40,11 @@ PLACES = [
     ("unet:12", None),
     ("attention:1", LOOKING),
     ("attention:2", LOOKING),
+    # The model has seven such layers: all of each reference, then those of the step itself.
+    ("attention:21", LOOKING),
+    ("attention:22", None),
+    ("attention:28", None),
+    ("attention:29", LOOKING),
     ("decoder:1", None),
 ]
 TEXTS = {
@@ -156,7 +161,7 @@ def test_an_exception_in_img2img(standin, webui, unharmed, rated, seed):
 STOP_PLACES = [
     *("option:1", "init:1", "hook:1", "hook:2", "encoder:1", "encoder:2", "text:1", "denoiser:1"),
     *("denoiser:2", "unet:1", "unet:2", "unet:4", "unet:5", "unet:12", "attention:1"),
-    *("attention:9", "decoder:1"),
+    *("attention:9", "attention:22", "attention:28", "decoder:1"),
 ]
 
 
