@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import mean
 
@@ -48,7 +48,8 @@ class Soak:
         self._bad = [each for each in BAD_INPUTS if each.reaches_us]
         self.statuses: Counter[str] = Counter()
         self.unexpected: list[str] = []
-        self.memory_mb: list[float] = []
+        # Samples of what the stand-in says of its memory, by its names.
+        self.memory: dict[str, list[float]] = defaultdict(list)
 
     def run(self, num_clients: int) -> None:
         """Until the time is up."""
@@ -59,7 +60,8 @@ class Soak:
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            self.memory_mb.append(self._standin.get("/standin/memory").json())
+            for name, value in self._standin.get("/standin/memory").json().items():
+                self.memory[name].append(value)
             time.sleep(SAMPLE_SECONDS)
 
     def _ask(self, rng: random.Random) -> None:
@@ -130,21 +132,27 @@ def soak(minutes: float, num_clients: int, seed: int) -> int:
 
 
 def _report(load: Soak, is_same: bool, is_clean: bool) -> int:
-    warm_from = int(len(load.memory_mb) * WARM_SHARE)
-    part = max(1, (len(load.memory_mb) - warm_from) // 4)
-    warm = mean(load.memory_mb[warm_from : warm_from + part])
-    end = mean(load.memory_mb[-part:])
-    growth = end / warm - 1
     for status, count in sorted(load.statuses.items()):
         print(f"{count:6} {status}")  # noqa: T201 (a command's answer)
-    every = max(1, len(load.memory_mb) // 20)
-    curve = " ".join(f"{value:.0f}" for value in load.memory_mb[::every])
-    print(f"resident MB: {curve}")  # noqa: T201
+    growths = {name: _growth(name, values) for name, values in load.memory.items()}
     print(  # noqa: T201
-        f"start {load.memory_mb[0]:.0f} MB, after the warm-up {warm:.0f} MB, end {end:.0f} MB "
-        f"({growth:+.1%}); plain picture the same: {is_same}; model clean: {is_clean}; "
+        f"plain picture the same: {is_same}; model clean: {is_clean}; "
         f"unexpected answers: {len(load.unexpected)}"
     )
     for told in load.unexpected[:10]:
         print(told)  # noqa: T201
-    return int(bool(load.unexpected) or growth > MAX_GROWTH or not is_same or not is_clean)
+    is_flat = all(growth <= MAX_GROWTH for growth in growths.values())
+    return int(bool(load.unexpected) or not is_flat or not is_same or not is_clean)
+
+
+def _growth(name: str, values: list[float]) -> float:
+    """How much more there is at the end than after the warm-up, as a share; prints the curve."""
+    warm_from = int(len(values) * WARM_SHARE)
+    part = max(1, (len(values) - warm_from) // 4)
+    warm, end = mean(values[warm_from : warm_from + part]), mean(values[-part:])
+    growth = end / warm - 1
+    every = max(1, len(values) // 20)
+    print(f"{name}: {' '.join(f'{value:.0f}' for value in values[::every])}")  # noqa: T201
+    told = f"after the warm-up {warm:.0f}, end {end:.0f} ({growth:+.1%})"
+    print(f"{name}: start {values[0]:.0f}, {told}")  # noqa: T201
+    return growth

@@ -6,7 +6,8 @@
 - `GET /standin/models-left`: the same of models that a fault has put others in the place of.
 - `GET /standin/unet-calls`: shapes of the last U-Net calls, `POST` forgets them.
 - `GET /standin/routes`: every route of the app, those that its description leaves out included.
-- `GET /standin/memory`: resident MB, after what is free was given back (Linux).
+- `GET /standin/memory`: MB, after what is free was given back (glibc): `resident`, and of it
+  `allocated` by malloc and not freed; Python's `blocks` in use.
 - `POST /standin/reload-ui`: what the button "Reload UI" does.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,18 @@ class Fault(BaseModel):
 
     at: str | None = None
     kind: str = "error"
+
+
+class _MallocInfo(ctypes.Structure):
+    """struct mallinfo2 of glibc, summed over all threads' arenas."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "mapped", "usmblks", "fsmblks"),
+            *("in_use", "free", "keepcost"),
+        )
+    )
 
 
 def _hooks(module: nn.Module) -> dict[str, int]:
@@ -107,12 +121,20 @@ def add_routes(app: FastAPI) -> None:
         faults.calls.clear()
         return {}
 
-    def get_memory() -> float:
+    def get_memory() -> dict[str, float]:
         gc.collect()
+        libc = ctypes.CDLL("libc.so.6")
         # Else it shows how glibc divides free memory among threads, not what is in use.
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        libc.malloc_trim(0)
         status = Path("/proc/self/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        resident = int(status.split("VmRSS:")[1].split()[0]) / 1024
+        libc.mallinfo2.restype = _MallocInfo
+        info = libc.mallinfo2()
+        return {
+            "resident": resident,
+            "allocated": (info.in_use + info.mapped) / 2**20,
+            "blocks": sys.getallocatedblocks(),
+        }
 
     def get_routes() -> list[str]:
         # Sorted: the order of a set is another one in every process.
