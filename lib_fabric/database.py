@@ -197,6 +197,27 @@ def _check(connection: sqlite3.Connection) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError(f"malformed: {verdict}")
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        if _has_foreign_types(connection, table):
+            raise sqlite3.DatabaseError(f"malformed: values of another type in {table}")
+
+
+def _has_foreign_types(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether the disk has garbled what kind of value a row holds.
+
+    SQLite lets any column hold any type and so finds nothing wrong; ours hold what they declare.
+    """
+    found = connection.execute("SELECT name, type FROM pragma_table_info(?)", (table,))
+    conditions = [
+        f"typeof(\"{name}\") NOT IN ('{declared.lower()}', 'null')"
+        for name, declared in found
+        if declared in ("TEXT", "REAL")
+    ]
+    if not conditions:
+        return False
+    sql = f'SELECT EXISTS (SELECT 1 FROM "{table}" WHERE {" OR ".join(conditions)})'
+    return bool(connection.execute(sql).fetchone()[0])
 
 
 def _unused(path: Path) -> Path:

@@ -186,13 +186,9 @@ class History:
         self._store.write_note(picture_id, to_note(rows))
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
-        found = [
-            (owner, tab, rating)
-            for picture_id, note in self._store.notes()
-            for owner, tab, rating in from_note(picture_id, note)
-        ]
-        for owner, tab, rating in sorted(found, key=lambda each: each[2].rated_at):
-            _insert(connection, owner, tab, rating)
+        for picture_id, note in self._store.notes():
+            for owner, tab, rating in from_note(picture_id, note):
+                _insert(connection, owner, tab, rating)
 
 
 def _where(owner: str, tab: str, search: str) -> tuple[str, list[object]]:

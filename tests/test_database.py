@@ -146,6 +146,51 @@ def test_a_file_whose_table_is_lost_is_rebuilt(path):
     assert "history.sqlite3.broken" in _broken(path)
 
 
+def _change_file(path, sql):
+    with sqlite3.connect(path) as connection:
+        connection.execute(sql)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE presets SET folded_name = CAST(folded_name AS BLOB)",
+        "UPDATE presets SET owner = CAST('' AS BLOB)",
+        "INSERT INTO active_sets VALUES ('', '', '', '', '', 0.0, 'yesterday')",
+        "INSERT INTO ratings VALUES (1, '', '', x'00', '', 0.0, '', NULL, '', '')",
+        "INSERT INTO ratings VALUES (1, '', '', '', '', 'never', '', NULL, '', '')",
+    ],
+)
+def test_a_value_of_a_garbled_type_is_damage_that_sqlite_does_not_see(path, sql):
+    _put(Database(path), "kept")
+    _change_file(path, sql)
+    assert _names(_database(path)) == ["from a file"]
+    assert _broken(path) == ["history.sqlite3.broken"]
+
+
+def test_what_other_programs_add_to_the_file_is_no_damage(path):
+    _put(Database(path), "kept")
+    for sql in (
+        "ANALYZE",
+        'CREATE TABLE "a ""table""" (x, "y y" BLOB, z NUMERIC)',
+        'INSERT INTO "a ""table""" VALUES (1, \'two\', 3.5)',
+        # Nothing known is a value of every type, and a whole number is a REAL.
+        "INSERT INTO ratings VALUES (1, '', '', '', '', 5, '', NULL, '', '')",
+    ):
+        _change_file(path, sql)
+    assert _names(_database(path)) == ["kept"]
+    assert _broken(path) == []
+
+
+def test_a_committed_write_has_reached_the_disk(path):
+    """SQLite waits for the disk at every step of a commit: 2 is FULL."""
+    level = Database(path).write(
+        lambda connection: connection.execute("PRAGMA synchronous").fetchone()
+    )
+    assert level == (2,)
+
+
 def test_two_broken_files_are_both_kept(path):
     path.parent.mkdir()
     database = _database(path)
