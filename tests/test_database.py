@@ -377,6 +377,18 @@ def test_two_processes_repair_the_file_at_once(path):
     assert _broken(path) == ["history.sqlite3.broken"]
 
 
+def test_a_repair_waits_while_another_program_repairs(path, monkeypatch):
+    _put(_database(path), "kept")
+    path.write_bytes(b"\0" * 5000)
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.1)
+    with database_module._file_lock(path.with_name(f"{path.name}.repair")):
+        assert _refusal(_names, _database(path)) == (
+            "the history could not be read: another program keeps it busy. Try again."
+        )
+        assert _broken(path) == []
+    assert _names(_database(path)) == ["from a file"]
+
+
 def test_threads_repair_the_file_at_once(path):
     path.parent.mkdir()
     for _ in range(5):
