@@ -191,6 +191,16 @@ def test_a_committed_write_has_reached_the_disk(path):
     assert level == (2,)
 
 
+def test_the_journal_leaves_with_its_file(path):
+    _put(Database(path), "kept")
+    path.write_bytes(b"\0" * 5000)
+    journal = path.with_name(f"{path.name}-journal")
+    journal.write_bytes(b"\0" * 700)
+    assert _names(_database(path)) == ["from a file"]
+    assert _broken(path) == ["history.sqlite3-journal.broken", "history.sqlite3.broken"]
+    assert journal.stat().st_size != 700
+
+
 def test_two_broken_files_are_both_kept(path):
     path.parent.mkdir()
     database = _database(path)

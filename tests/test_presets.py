@@ -343,6 +343,14 @@ def test_a_new_index_holds_what_was_there_last(presets, library):
     assert _strengths(again, "ann") == {"Kept": 0.5}
 
 
+def test_a_file_that_is_no_presets_costs_no_other(presets, library):
+    presets.save("", "Warm", _preset(1.0))
+    for key in ((), ("",), ("", "cold", "more")):
+        presets._records.put(key, "{}")
+    (library._database.folder / "history.sqlite3").unlink()
+    assert _strengths(Library(library._database.folder).presets) == {"Warm": 1.0}
+
+
 def test_owners_are_apart(presets):
     presets.save("ann", "Warm", _preset(1.0))
     presets.save("bob", "warm", _preset(2.0))
@@ -356,6 +364,15 @@ def test_owners_are_apart(presets):
 
 
 # ---- another version's, and damaged ones ---------------------------------------------------------
+
+
+def test_a_preset_that_calls_itself_by_anothers_name_can_be_seen_and_deleted(presets, library):
+    for name in ("Warm", "Cold"):
+        presets.save("", name, _preset())
+    _change(library, "UPDATE presets SET content = replace(content, 'Warm', 'Cold')")
+    assert presets.names("") == ["Cold", "warm"]
+    presets.delete("", "warm")
+    assert presets.names("") == ["Cold"]
 
 
 def _with_settings(library, **settings):
