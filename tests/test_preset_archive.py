@@ -434,6 +434,15 @@ def test_a_file_is_bounded_as_a_whole(store, monkeypatch):
         assert not _files(store)
 
 
+def test_a_large_file_is_refused_before_it_is_opened(store, monkeypatch):
+    """Whatever lies in front of the archive in it is never read, but held in memory."""
+    data = _with()
+    monkeypatch.setattr(preset_archive, "MAX_ARCHIVE_BYTES", 10_000_000)
+    assert from_zip(b"x" * 9_000_000 + data, store).name == "Warm"
+    with pytest.raises(FabricError, match=r"^This preset is larger than 9 MB\.$"):
+        from_zip(b"x" * 10_000_000 + data, store)
+
+
 # ---- random damage -------------------------------------------------------------------------------
 
 

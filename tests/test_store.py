@@ -471,3 +471,12 @@ def test_a_subfolder_that_cannot_be_read_hides_no_other(store, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", scandir)
     assert store.longest_unused(0) == [second.id]
+
+
+def test_a_new_thumbnail_counts_without_counting_anew(store, monkeypatch):
+    picture = store.add(_image(9, 400, 400))
+    before = store.num_bytes()
+    monkeypatch.setattr(store._usage, "_list", lambda: pytest.fail("listed"))
+    store.thumbnail(picture.id)
+    (kept,) = store._folder.rglob("*.jpg")
+    assert store.num_bytes() == before + kept.stat().st_size
