@@ -480,3 +480,13 @@ def test_a_new_thumbnail_counts_without_counting_anew(store, monkeypatch):
     store.thumbnail(picture.id)
     (kept,) = store._folder.rglob("*.jpg")
     assert store.num_bytes() == before + kept.stat().st_size
+
+
+def test_a_clock_that_was_once_wrong_keeps_no_picture_for_ever(store):
+    """Its file says that it was used tomorrow."""
+    picture = store.add(_image(1))
+    (path,) = store._folder.rglob("*.png")
+    for ahead, is_spared in ((30, True), (24 * 3600, False)):
+        os.utime(path, (time.time() + ahead,) * 2)
+        assert (store.longest_unused() == []) == is_spared
+    assert store.delete([picture.id]) == [picture.id]
