@@ -64,7 +64,7 @@ def _explain(error: Exception, action: str) -> str:
     if is_out_of_memory(error):
         return (
             f"out of memory while FABRIC was {action}. Rate fewer pictures, choose a smaller "
-            "size, or switch FABRIC off."
+            "size, merge tokens (Speed), or switch FABRIC off."
         )
     cause = " ".join(f"{type(error).__name__}: {error}".split())
     if len(cause) > _MAX_CAUSE_CHARACTERS:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from lib_fabric.errors import UnsupportedModelError, doing
+from lib_fabric.merging import Merging
 from lib_fabric.row_attention import KeyValues, LayerStates, RowGroup, attend_groups
 
 BLOCK_CLASS_NAME = "BasicTransformerBlock"
@@ -48,6 +49,7 @@ class SelfAttentionHooks:
         self._replaced: list[tuple[nn.Module, Forward, Forward | None]] = []
         self._handle: torch.utils.hooks.RemovableHandle | None = None
         self._captured: LayerStates | None = None
+        self._merging: Merging | None = None
         self.plan: list[RowGroup] | None = None
 
     @property
@@ -98,14 +100,14 @@ class SelfAttentionHooks:
                 layer.forward = original
 
     @contextlib.contextmanager
-    def capture(self, states: LayerStates) -> Iterator[None]:
-        """Within it, every hooked layer leaves its keys and values in `states`.
+    def capture(self, states: LayerStates, merging: Merging | None = None) -> Iterator[None]:
+        """Within it, every hooked layer leaves its keys and values in `states`, merged.
 
         The U-Net call inside is one reference: all its rows count as that one's. What others have
         put on cross-attention is out of the way meanwhile: Regional Prompter's divides pictures
         among prompts, and counts on the rows that the host sends.
         """
-        self._captured = states
+        self._captured, self._merging = states, merging
         others = [
             (layer, layer.__dict__.pop("forward"))
             for layer in self._cross_layers
@@ -150,7 +152,8 @@ class SelfAttentionHooks:
         groups = [RowGroup(x.shape[0])] if self.plan is None else self.plan
         if self._captured is not None:
             groups = [RowGroup(x.shape[0])]
-            self._captured[index] = KeyValues(_join_rows(k), _join_rows(v))
+            states = KeyValues(_join_rows(k), _join_rows(v))
+            self._captured[index] = states if self._merging is None else self._merging.merge(states)
         autocast = _without_autocast(x.device) if upcast else contextlib.nullcontext()
         with autocast, doing("attending to the rated pictures"):
             out = attend_groups(index, q, k, v, groups, layer.scale)

@@ -175,7 +175,8 @@ class WebuiHost:
         and lags behind by a step, and it does not know second-order samplers' extra calls.
         """
         denoiser = self._p.sampler.model_wrap_cfg
-        total = max(denoiser.total_steps or params.total_sampling_steps, 1)
+        steps = params.total_sampling_steps
+        total = max(denoiser.total_steps or steps, 1)
         return DenoiseStep(
             alpha=self._alpha(denoiser, float(params.sigma[0])),
             progress=min(denoiser.step / total, 1.0),
@@ -184,6 +185,8 @@ class WebuiHost:
             size_latent=tuple(params.x.shape[2:]),
             is_hires=bool(getattr(self._p, "is_hr_pass", False)),
             x=params.x,
+            # A second-order sampler calls the denoiser twice in each step.
+            number=denoiser.step * steps // total,
         )
 
     def _alpha(self, denoiser: nn.Module, sigma: float) -> float:

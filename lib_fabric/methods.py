@@ -16,15 +16,21 @@ from lib_fabric.request import Reference
 
 @dataclass(frozen=True)
 class Rated:
-    """A rated picture that counts: its id, and the weight of its tokens (above 0)."""
+    """A rated picture that counts.
+
+    Attributes:
+        weight: of its tokens, above 0.
+        list_name: 'liked' or 'disliked'.
+    """
 
     picture_id: str
     weight: float
+    list_name: str = ""
 
 
-def weigh(references: Iterable[Reference], strength: float) -> tuple[Rated, ...]:
+def weigh(references: Iterable[Reference], strength: float, list_name: str) -> tuple[Rated, ...]:
     """The references that count at all where all of them count `strength`."""
-    weighed = [Rated(each.picture.id, strength * each.weight) for each in references]
+    weighed = [Rated(each.picture.id, strength * each.weight, list_name) for each in references]
     return tuple(each for each in weighed if each.weight > 0)
 
 

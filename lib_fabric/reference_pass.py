@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ import torch
 from lib_fabric.errors import UnsupportedModelError, is_out_of_memory
 from lib_fabric.hooks import LayerStates, SelfAttentionHooks
 from lib_fabric.latents import noised_latent, reference_noise
+from lib_fabric.looks import Look
+from lib_fabric.merging import Merging
 from lib_fabric.state_cache import StateCache
 
 logger = logging.getLogger(__name__)
@@ -93,18 +95,40 @@ class References:
         self._kept_is_checked = False
 
     def states(
-        self, hooks: SelfAttentionHooks, call: UnetCall, picture_id: str, alpha: float
+        self,
+        hooks: SelfAttentionHooks,
+        call: UnetCall,
+        picture_id: str,
+        look: Look,
+        merging: Merging,
     ) -> LayerStates:
-        """A reference's keys and values at this noise level: kept ones, or from a reference pass.
+        """What a look sees of one reference: kept states, or those of a reference pass.
 
         The key holds what is known to change them. For what is not (other extensions patch U-Nets
         too), the first kept states of each pass are computed anew and compared.
         """
-        key = (self._key, alpha, picture_id)
+        if (picture_id, merging) not in look.states:
+            # A later U-Net call may use this look, at a timestep of its own.
+            if look.timesteps is None:
+                look.timesteps = call.timesteps[:1].clone()
+            call = replace(call, timesteps=look.timesteps)
+            look.states[picture_id, merging] = self._see(hooks, call, picture_id, look, merging)
+        return look.states[picture_id, merging]
+
+    def _see(
+        self,
+        hooks: SelfAttentionHooks,
+        call: UnetCall,
+        picture_id: str,
+        look: Look,
+        merging: Merging,
+    ) -> LayerStates:
+        key = (self._key, look.alpha, picture_id, merging)
         kept = self._cache.get(key, call.x.device)
         if kept is not None and self._kept_is_checked:
             return kept
-        states = self._reference_pass(hooks, call, picture_id, alpha)
+        noised = self._noised(picture_id, look.alpha, call)
+        states = self._reference_pass(hooks, call, noised, merging)
         if kept is not None:
             self._kept_is_checked = _equal(kept, states)
             if not self._kept_is_checked:
@@ -125,21 +149,20 @@ class References:
             self._cache.clear()
 
     def _reference_pass(
-        self, hooks: SelfAttentionHooks, call: UnetCall, picture_id: str, alpha: float
+        self, hooks: SelfAttentionHooks, call: UnetCall, noised: torch.Tensor, merging: Merging
     ) -> LayerStates:
-        """Runs one noised reference through the U-Net and keeps its keys and values.
+        """Runs one noised reference `[1, C, h, w]` through the U-Net; its keys and values.
 
         One at a time, so that they do not depend, not even in the last bit, on which others are
         rated.
         """
-        noised = self._noised(picture_id, alpha, call)[None]
         if noised.shape[1] != call.x.shape[1]:
             raise UnsupportedModelError(
                 f"This checkpoint's model takes {call.x.shape[1]} channels where rated pictures "
                 f"have {noised.shape[1]}. Switch FABRIC off, or choose another checkpoint."
             )
         states: LayerStates = {}
-        with hooks.capture(states):
+        with hooks.capture(states, merging):
             # The class's forward: another extension may have replaced the instance's, and its
             # control is not meant for references.
             type(hooks.unet).forward(hooks.unet, noised, **call.inputs(self._conditioning))
@@ -148,7 +171,8 @@ class References:
     def _noised(self, picture_id: str, alpha: float, call: UnetCall) -> torch.Tensor:
         noised = noised_latent(*self._latents[picture_id], alpha).to(call.x)
         concat = self._conditioning.concat
-        return noised if concat is None else torch.cat([noised, concat[0].to(call.x)])
+        noised = noised if concat is None else torch.cat([noised, concat[0].to(call.x)])
+        return noised[None]
 
 
 def _digest(conditioning: Conditioning) -> str:
@@ -161,7 +185,7 @@ def _digest(conditioning: Conditioning) -> str:
 
 def _equal(first: LayerStates, second: LayerStates) -> bool:
     return first.keys() == second.keys() and all(
-        torch.equal(first[index].keys, second[index].keys)
-        and torch.equal(first[index].values, second[index].values)
+        len(first[index].tensors) == len(second[index].tensors)
+        and all(map(torch.equal, first[index].tensors, second[index].tensors))
         for index in first
     )

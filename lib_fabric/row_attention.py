@@ -5,25 +5,48 @@ Knows torch and attention.py; not layers, not where keys and values come from.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import torch
 
-from lib_fabric.attention import weighted_attention
+from lib_fabric.attention import joined_attention
 from lib_fabric.errors import FabricError
 
 
 @dataclass(frozen=True)
 class KeyValues:
-    """One reference's keys and values in one layer, each `[1, heads, tokens, head_dim]`."""
+    """One reference's keys and values in one layer, each `[1, heads, tokens, head_dim]`.
+
+    Attributes:
+        log_counts: `[tokens]`, the logarithm of how many tokens each stands for; None = for itself.
+    """
 
     keys: torch.Tensor
     values: torch.Tensor
+    log_counts: torch.Tensor | None = None
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """All that it holds."""
+        counts = () if self.log_counts is None else (self.log_counts,)
+        return (self.keys, self.values, *counts)
+
+    @property
+    def num_tokens(self) -> int:
+        """How many tokens there are, merged ones counted once."""
+        return self.keys.shape[2]
 
 
 # One reference's keys and values in every self-attention layer, by layer index.
 LayerStates = dict[int, KeyValues]
+
+
+# (q, states, weights) to the attention's output, both `[rows, heads, tokens, head_dim]`.
+_Attend = Callable[[torch.Tensor, list[KeyValues], Sequence[float]], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -65,6 +88,7 @@ def attend_groups(
     v: torch.Tensor,
     groups: list[RowGroup],
     scale: float,
+    num_parts: int = 1,
 ) -> torch.Tensor:
     """The output of one layer's self-attention for all rows, before its last projection.
 
@@ -73,63 +97,154 @@ def attend_groups(
         q, k, v: of the rows' own tokens, `[rows, heads, tokens, head_dim]`.
         groups: the rows in order.
         scale: usually head_dim ** -0.5.
+        num_parts: see `joined_attention`.
 
     Raises:
         FabricError: the rows are not those of `groups`.
     """
+    attend = partial(_attend_states, scale=scale, num_parts=num_parts)
+    placed = list(zip(_slices(groups, q.shape[0]), groups, strict=True))
+    parts = []
+    for _, run in itertools.groupby(placed, lambda each: _joined_key(each[1])):
+        # Neighbours that differ in their pulls only share one call.
+        run = list(run)
+        rows, group = slice(run[0][0].start, run[-1][0].stop), run[0][1]
+        states = [KeyValues(k[rows], v[rows]), *(each[index] for each in group.references)]
+        parts.append(attend(q[rows], states, (1.0, *group.weights)))
+    out = parts[0] if len(parts) == 1 else torch.cat(parts)
+    jobs = [_Job(rows, pull) for rows, group in placed for pull in group.pulls]
+    return _pull(index, q, out, jobs, attend, num_parts == 1) if jobs else out
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One pull and the rows that it moves."""
+
+    rows: slice
+    pull: PullStates
+
+    @property
+    def num_rows(self) -> int:
+        return self.rows.stop - self.rows.start
+
+
+def _slices(groups: list[RowGroup], num_rows: int) -> list[slice]:
+    """Where the rows of each group are."""
     # Tiling extensions cut each row into several: they stay adjacent, so groups just grow.
-    tiles, rest = divmod(q.shape[0], sum(group.num_rows for group in groups))
+    tiles, rest = divmod(num_rows, sum(group.num_rows for group in groups))
     if tiles == 0 or rest:
         raise FabricError(
             "Another extension sends only a part of the rows through self-attention (ControlNet's "
             "reference and style align modes do), so FABRIC cannot tell which they are. "
             "Switch one of the two off."
         )
-    parts = []
-    for group, *states in zip(
-        groups,
-        *(x.split([group.num_rows * tiles for group in groups]) for x in (q, k, v)),
-        strict=True,
-    ):
-        parts.append(_attend_group(index, *states, group, scale))
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    ends = [tiles * end for end in itertools.accumulate(group.num_rows for group in groups)]
+    return [slice(*pair) for pair in itertools.pairwise([0, *ends])]
 
 
-def _attend_group(
+def _joined_key(group: RowGroup) -> Hashable:
+    return (tuple(map(id, group.references)), group.weights)
+
+
+def _pull(
     index: int,
     q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    group: RowGroup,
-    scale: float,
+    out: torch.Tensor,
+    jobs: list[_Job],
+    attend: _Attend,
+    joins: bool,
 ) -> torch.Tensor:
-    states = [states[index] for states in group.references]
-    out = _attend_states(q, [KeyValues(k, v), *states], (1.0, *group.weights), scale)
-    moved = out
-    for pull in group.pulls:
-        states = [states[index] for states in pull.references]
-        moved = moved + pull.share * (_attend_states(q, states, pull.weights, scale) - out)
+    """`out`, moved by all pulls; in as few calls as there can be, unless memory is short."""
+    moved = out.clone()
+
+    def bucket(job: _Job) -> Hashable:
+        references = job.pull.references
+        if joins and len(references) == 1:
+            # Pictures that rows follow one by one: their keys are put beside each other as rows,
+            # if all of them are merged in the same way.
+            only = references[0][index]
+            return (only.num_tokens, id(only.log_counts))
+        return (tuple(map(id, references)), job.pull.weights)
+
+    buckets: dict[Hashable, list[_Job]] = {}
+    for job in jobs:
+        buckets.setdefault(bucket(job), []).append(job)
+    for together in buckets.values():
+        queries = _take(q, [job.rows for job in together])
+        states = _states_of_rows(index, together)
+        pulled = attend(queries, states, together[0].pull.weights)
+        for job, part in zip(
+            together, pulled.split([job.num_rows for job in together]), strict=True
+        ):
+            moved[job.rows].add_(part - out[job.rows], alpha=job.pull.share)
     return moved
 
 
+def _states_of_rows(index: int, jobs: list[_Job]) -> list[KeyValues]:
+    """What the rows of all jobs attend to; of one row if it is the same for all of them."""
+    if len({tuple(map(id, job.pull.references)) for job in jobs}) == 1:
+        return [each[index] for each in jobs[0].pull.references]
+    states = [(job.pull.references[0][index], job.num_rows) for job in jobs]
+    keys, values = (
+        torch.cat([getattr(each, name).expand(rows, -1, -1, -1) for each, rows in states])
+        for name in ("keys", "values")
+    )
+    return [KeyValues(keys, values, states[0][0].log_counts)]
+
+
+def _take(q: torch.Tensor, rows: list[slice]) -> torch.Tensor:
+    """Rows of `q`, copied only if they are not adjacent."""
+    if all(first.stop == second.start for first, second in itertools.pairwise(rows)):
+        return q[rows[0].start : rows[-1].stop]
+    return torch.cat([q[each] for each in rows])
+
+
 def _attend_states(
-    q: torch.Tensor, states: list[KeyValues], weights: tuple[float, ...], scale: float
+    q: torch.Tensor,
+    states: list[KeyValues],
+    weights: Sequence[float],
+    scale: float,
+    num_parts: int,
 ) -> torch.Tensor:
     """Attention over several keys and values, each of one row or of as many as `q` has."""
-    shape = (q.shape[0], -1, -1, -1)
-    log_weights = None
-    # Equal weights change nothing.
-    if any(weight != weights[0] for weight in weights):
-        log_weights = torch.cat(
-            [
-                q.new_full((each.keys.shape[2],), math.log(weight))
-                for each, weight in zip(states, weights, strict=True)
-            ]
-        )
-    k = _join_tokens([each.keys.expand(shape) for each in states])
-    v = _join_tokens([each.values.expand(shape) for each in states])
-    return weighted_attention(q, k, v, log_weights, scale)
+    num_rows = q.shape[0]
+    is_shared = num_rows > 1 and all(each.keys.shape[0] == 1 for each in states)
+    if is_shared:
+        # All rows as one: else keys and values would be copied for every row.
+        q = q.transpose(1, 2).flatten(0, 1)[None].transpose(1, 2)
+    keys, values = [each.keys for each in states], [each.values for each in states]
+    log_weights = _log_weights(states, weights)
+    out = joined_attention(q, keys, values, log_weights, scale, num_parts)
+    if is_shared:
+        out = out[0].transpose(0, 1).unflatten(0, (num_rows, -1)).transpose(1, 2)
+    return out
 
 
-def _join_tokens(states: list[torch.Tensor]) -> torch.Tensor:
-    return states[0] if len(states) == 1 else torch.cat(states, dim=2)
+def _log_weights(states: list[KeyValues], weights: Sequence[float]) -> torch.Tensor | None:
+    """`[tokens]`, float32; None where all count the same."""
+    are_merged = [each.log_counts is not None for each in states]
+    if not any(are_merged) and all(weight == weights[0] for weight in weights):
+        return None
+    device = states[0].keys.device
+    counts = tuple(each.num_tokens for each in states)
+    log_weights = _log_weights_of(counts, tuple(weights), device)
+    if not any(are_merged):
+        return log_weights
+    parts = log_weights.split(counts)
+    return torch.cat(
+        [
+            part if each.log_counts is None else part + each.log_counts
+            for each, part in zip(states, parts, strict=True)
+        ]
+    )
+
+
+@lru_cache(64)  # else several launches for each layer of each step
+def _log_weights_of(
+    counts: tuple[int, ...], weights: tuple[float, ...], device: torch.device
+) -> torch.Tensor:
+    parts = [
+        torch.full((count,), math.log(weight), device=device)
+        for count, weight in zip(counts, weights, strict=True)
+    ]
+    return torch.cat(parts)

@@ -6,10 +6,8 @@ Knows the modules below it and the `Host` protocol it states; not gradio, not `m
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -18,40 +16,18 @@ from torch import nn
 from lib_fabric.errors import doing, is_out_of_memory
 from lib_fabric.hooks import AttentionContext, SelfAttentionHooks
 from lib_fabric.latents import LatentCache
-from lib_fabric.methods import METHODS, Attended, Rated, weigh
+from lib_fabric.looks import Looks
+from lib_fabric.merging import Merging
+from lib_fabric.methods import METHODS, Rated, weigh
 from lib_fabric.reference_pass import Conditioning, References, UnetCall
-from lib_fabric.request import FabricRequest
-from lib_fabric.row_attention import LayerStates, PullStates, RowGroup
+from lib_fabric.request import PICTURE_LISTS, FabricRequest
+from lib_fabric.row_attention import LayerStates, RowGroup
 from lib_fabric.row_names import RowNames
+from lib_fabric.row_plan import Armed, DenoiseStep
 from lib_fabric.schedule import feedback_weights
 from lib_fabric.state_cache import StateCache
 
 ENCODING_TEXT = "Reading rated pictures…"
-
-_StatesAndWeights = tuple[tuple[LayerStates, ...], tuple[float, ...]]
-
-
-@dataclass(frozen=True)
-class DenoiseStep:
-    """One call of the denoiser, as its callback describes it.
-
-    Attributes:
-        alpha: cumulative product of alphas at the denoiser's noise level, 0 to 1.
-        progress: share of this pass's denoiser calls already made, 0 to 1.
-        num_cond: conditional rows; all further rows are unconditional.
-        num_rows: all rows of this denoiser call, over all its U-Net calls.
-        size_latent: (height, width).
-        is_hires: whether this is the hires pass.
-        x: what the denoiser gets, `[num_rows, C, h, w]`; None where rows need no lasting names.
-    """
-
-    alpha: float
-    progress: float
-    num_cond: int
-    num_rows: int
-    size_latent: tuple[int, int]
-    is_hires: bool = False
-    x: torch.Tensor | None = None
 
 
 class Host(AttentionContext, Protocol):
@@ -82,18 +58,6 @@ class Host(AttentionContext, Protocol):
         """Tells the user something below the pictures."""
 
 
-@dataclass
-class _Armed:
-    """Between the denoiser's callback and its last U-Net call."""
-
-    step: DenoiseStep
-    liked: tuple[Rated, ...]
-    disliked: tuple[Rated, ...]
-    row_names: list[bytes]
-    states: dict[str, LayerStates] = field(default_factory=dict)
-    rows_seen: int = 0
-
-
 class FabricSession:
     """The feedback of one generation, over all its batches and passes.
 
@@ -119,8 +83,10 @@ class FabricSession:
         self._pass_key: Hashable = None
         self._references: References | None = None
         self._method = METHODS[request.settings.method]
+        self._looks = Looks(request.settings.refresh)
+        self._mergings: dict[str, Merging] = {}
         self._row_names = RowNames()
-        self._armed: _Armed | None = None
+        self._armed: Armed | None = None
         self._error: Exception | None = None
         self._is_sampling = False
         self._was_announced = False
@@ -198,26 +164,26 @@ class FabricSession:
 
     def _unhook(self) -> None:
         self._armed = self._references = self._error = None
+        self._looks.forget()
         if self._hooks is not None:
             self._hooks.remove()
             self._hooks = None
 
-    def _arm(self, step: DenoiseStep) -> _Armed | None:
+    def _arm(self, step: DenoiseStep) -> Armed | None:
         # First of all: rows are named at the first step, whether feedback begins there or not.
         row_names = self._row_names.name_rows(step.x, step.num_rows, step.is_hires)
         if step.is_hires and not self._request.settings.hires:
             return None
         strengths = feedback_weights(self._request.settings, step.progress)
         liked, disliked = (
-            weigh(references, strength)
-            for references, strength in zip(
-                (self._request.liked, self._request.disliked), strengths, strict=True
-            )
+            weigh(getattr(self._request, name), strength, name)
+            for name, strength in zip(PICTURE_LISTS, strengths, strict=True)
         )
         if not liked and not disliked:
             return None
         self._enter_pass(step)
-        return _Armed(step, liked, disliked, row_names)
+        look = self._looks.at(step.number, step.alpha)
+        return Armed(step, liked, disliked, row_names, look)
 
     def _enter_pass(self, step: DenoiseStep) -> None:
         """Encodes what this pass needs; here, since encoding inside a U-Net call breaks low VRAM
@@ -232,6 +198,8 @@ class FabricSession:
             self._hook(unet)
         self._hooks.move_last(self._before_unet)
         self._references = None
+        self._looks.forget()
+        self._mergings = self._mergings_at(step.size_latent)
         pictures = [ref.picture for ref in (*self._request.liked, *self._request.disliked)]
         encoding = self._host.progress_text(ENCODING_TEXT)
         with doing("encoding the rated pictures"), encoding:
@@ -245,6 +213,17 @@ class FabricSession:
             conditioning = self._host.null_conditioning(step.size_latent)
         self._references = References(latents, conditioning, self._host.state_key(), self._states)
         self._pass_key = key
+
+    def _mergings_at(self, size_latent: tuple[int, int]) -> dict[str, Merging]:
+        """How each list's pictures are merged, so that together they keep to the limit."""
+        settings = self._request.settings
+        mergings = {}
+        for name in PICTURE_LISTS:
+            share = settings.max_tokens
+            if share:
+                share = max(1, share // max(1, len(getattr(self._request, name))))
+            mergings[name] = Merging.at(size_latent, settings.merge, share)
+        return mergings
 
     def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
         self._host.stop_if_interrupted()
@@ -266,32 +245,13 @@ class FabricSession:
         if any(group.references or group.pulls for group in groups):
             self._hooks.plan = groups
 
-    def _group_rows(self, armed: _Armed, call: UnetCall) -> list[RowGroup]:
-        """The rows of one U-Net call and what they attend to; equal neighbours share a group."""
-        rows = range(armed.rows_seen, armed.rows_seen + call.num_rows)
-
-        def states(rated: tuple[Rated, ...]) -> _StatesAndWeights:
-            references = tuple(self._states_of(each.picture_id, armed, call) for each in rated)
-            return references, tuple(each.weight for each in rated)
-
-        groups = []
-        for attended, equals in itertools.groupby(self._attended(armed, row) for row in rows):
-            pulls = tuple(PullStates(pull.share, *states(pull.rated)) for pull in attended.pulls)
-            groups.append(RowGroup(len(list(equals)), *states(attended.joined), pulls))
-        return groups
-
-    def _attended(self, armed: _Armed, row: int) -> Attended:
-        is_cond = row < armed.step.num_cond
-        choose = self._method.conditional if is_cond else self._method.unconditional
-        name = armed.row_names[min(row, len(armed.row_names) - 1)]
-        return choose(armed.liked, armed.disliked, name)
-
-    def _states_of(self, picture_id: str, armed: _Armed, call: UnetCall) -> LayerStates:
-        if picture_id not in armed.states:
+    def _group_rows(self, armed: Armed, call: UnetCall) -> list[RowGroup]:
+        def states_of(rated: Rated) -> LayerStates:
             # Many pictures take long: whoever presses Interrupt is not to wait for them all.
             self._host.stop_if_interrupted()
             with doing("looking at the rated pictures"):
-                armed.states[picture_id] = self._references.states(
-                    self._hooks, call, picture_id, armed.step.alpha
+                return self._references.states(
+                    self._hooks, call, rated.picture_id, armed.look, self._mergings[rated.list_name]
                 )
-        return armed.states[picture_id]
+
+        return armed.group_rows(call.num_rows, self._method, states_of)

@@ -39,10 +39,8 @@ class SettingField:
 
     @property
     def kind(self) -> str:
-        """'bool', 'float' or 'choice'."""
-        if self.choices:
-            return "choice"
-        return "bool" if isinstance(self.default, bool) else "float"
+        """'bool', 'int', 'float' or 'choice'."""
+        return "choice" if self.choices else type(self.default).__name__
 
     @property
     def allowed(self) -> str:
@@ -51,7 +49,8 @@ class SettingField:
             return "true or false"
         if self.kind == "choice":
             return " or ".join(map(repr, self.choices))
-        return f"{self.minimum:g} to {self.maximum:g}"
+        numbers = f"{self.minimum:g} to {self.maximum:g}"
+        return f"a whole number, {numbers}" if self.kind == "int" else numbers
 
     def check(self, value: object) -> Value:
         """Returns `value` in the field's type.
@@ -68,7 +67,10 @@ class SettingField:
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             # Compared before conversion: float() of a very long JSON integer overflows.
             if self.minimum <= value <= self.maximum and math.isfinite(value):
-                return float(value)
+                if self.kind == "float":
+                    return float(value)
+                if value == int(value):
+                    return int(value)
         raise FabricError(f"'{self.name}' must be {self.allowed}, not {shorten(value)}.")
 
 
@@ -145,6 +147,34 @@ class FabricSettings:
         "batch, and away from the disliked ones, so that batches stay varied and many liked "
         "pictures are no stronger than few. paper: each follows all liked pictures at once.",
         choices=("contrast", "paper"),
+    )
+    merge: int = _setting(
+        1,
+        "Merge tokens",
+        "How many neighbouring tokens of a rated picture become one, along each side: 2 merges "
+        "2 x 2 of them. Faster and with less memory, but coarser. 1 is off.",
+        minimum=1,
+        maximum=8,
+        step=1,
+    )
+    max_tokens: int = _setting(
+        0,
+        "Most tokens",
+        "How many tokens all liked pictures together may have in each layer, and as many all "
+        "disliked ones. Where there are more, they are merged until they fit. 0 is no limit.",
+        minimum=0,
+        maximum=65536,
+        step=64,
+    )
+    refresh: int = _setting(
+        1,
+        "Refresh interval",
+        "At every how many steps the model looks at the rated pictures again; in between it uses "
+        "what it saw last. Faster and with less memory for kept states, but less exact. 1 is at "
+        "every step.",
+        minimum=1,
+        maximum=10,
+        step=1,
     )
 
     def __post_init__(self) -> None:

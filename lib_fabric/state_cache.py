@@ -65,7 +65,7 @@ class StateCache:
         num_bytes = sum(
             tensor.numel() * tensor.element_size()
             for layer in states.values()
-            for tensor in (layer.keys, layer.values)
+            for tensor in layer.tensors
         )
         if key in self._kept or not self._make_room(num_bytes):
             return
@@ -94,6 +94,6 @@ class StateCache:
 
 def _to(states: LayerStates, device: torch.device) -> LayerStates:
     return {
-        index: KeyValues(layer.keys.to(device), layer.values.to(device))
+        index: KeyValues(*(tensor.to(device) for tensor in layer.tensors))
         for index, layer in states.items()
     }

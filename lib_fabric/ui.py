@@ -37,6 +37,7 @@ from lib_fabric.ui_relay import Relay, hidden_from_config, reply_json, toast
 # Which settings share a row; one that is not named here gets a line of its own below.
 STRENGTH_ROW = ("strength", "negative_scale")
 SCHEDULE_ROW = ("start", "end", "min_strength")
+SPEED_ROW = ("merge", "max_tokens", "refresh")
 BUTTON_IDS = {"liked": "like", "disliked": "dislike"}
 MAX_THUMBNAILS = 512
 
@@ -133,7 +134,8 @@ class FabricUi:
 
     def _build_settings(self, fields: Mapping[str, SettingField]) -> dict[str, Any]:
         """The widgets of every setting but `enabled`, by name."""
-        rest = [name for name in fields if name not in ("enabled", *STRENGTH_ROW, *SCHEDULE_ROW)]
+        in_rows = (*STRENGTH_ROW, *SCHEDULE_ROW, *SPEED_ROW)
+        rest = [name for name in fields if name not in ("enabled", *in_rows)]
         with gr.Row(elem_id=self._id("strength_row")):
             widgets = {name: self._build_widget(fields[name]) for name in STRENGTH_ROW}
         with (
@@ -141,7 +143,12 @@ class FabricUi:
             gr.Row(elem_id=self._id("schedule_row")),
         ):
             widgets |= {name: self._build_widget(fields[name]) for name in SCHEDULE_ROW}
-        return widgets | {name: self._build_widget(fields[name]) for name in rest}
+        widgets |= {name: self._build_widget(fields[name]) for name in rest}
+        with (
+            gr.Accordion("Speed", open=False, elem_id=self._id("speed")),
+            gr.Row(elem_id=self._id("speed_row")),
+        ):
+            return widgets | {name: self._build_widget(fields[name]) for name in SPEED_ROW}
 
     def _build_widget(self, field: SettingField) -> Any:  # noqa: ANN401 (slider, checkbox or dropdown)
         shared = {"label": field.label, "value": field.default, "elem_id": self._id(field.name)}

@@ -67,7 +67,7 @@ def _axis(field: SettingField) -> Axis:
             _setting_value(field, value)
 
     choices = _choices(field)
-    value_type = float if field.kind == "float" else str
+    value_type = {"float": float, "int": int}.get(field.kind, str)
     listed = None if choices is None else lambda: list(choices)
     return Axis(f"{LABEL_PREFIX}{field.label}", value_type, listed, apply, confirm)
 
@@ -80,6 +80,6 @@ def _setting_value(field: SettingField, value: Any) -> Any:  # noqa: ANN401 (of 
 
 
 def _choices(field: SettingField) -> list[str] | None:
-    if field.kind == "float":
+    if field.kind in ("float", "int"):
         return None
     return list(_BOOLEANS) if field.kind == "bool" else [str(each) for each in field.choices]

@@ -61,7 +61,12 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None):
         for each in references:
             latent = host.encode(fit_picture(each.picture.image, *size_px))[0].numpy()
             noise = reference_noise(each.picture.id, latent.shape).numpy()
-            group.append(reference.ReferencePicture(latent, noise, weight * each.weight))
+            share = settings.max_tokens and max(1, settings.max_tokens // len(references))
+            group.append(
+                reference.ReferencePicture(
+                    latent, noise, weight * each.weight, settings.merge, share
+                )
+            )
         groups.append(group)
     null = host.null_conditioning(step.size_latent)
     extra_y = null.extra.get("y")

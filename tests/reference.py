@@ -79,11 +79,45 @@ def followed_picture(name, ids, weights):
 
 @dataclass
 class ReferencePicture:
-    """One reference: latent and its noise, both [C, H, W], and the weight of its tokens."""
+    """One reference: latent and its noise, both [C, H, W], and the weight of its tokens.
+
+    merge: how many of its tokens become one along each side; more where a layer would otherwise
+    have more than most_tokens of them (0: no limit).
+    """
 
     latent: np.ndarray
     noise: np.ndarray
     weight: float
+    merge: int = 1
+    most_tokens: int = 0
+
+
+def merge_tokens(tokens, size, merge, most_tokens):
+    """Returns (merged tokens, how many each stands for): means of squares of neighbours.
+
+    tokens: [height * width, C] of one layer, row by row; size: (height, width) of the U-Net's
+    input, of which a layer sees a half, a quarter and so on, rounded up.
+    """
+    height, width = size
+    while height * width > len(tokens):
+        height, width = (height + 1) // 2, (width + 1) // 2
+    if height * width != len(tokens):
+        raise ValueError(f"{len(tokens)} tokens do not belong to {size}")
+    while True:
+        corners = [(y, x) for y in range(0, height, merge) for x in range(0, width, merge)]
+        if most_tokens == 0 or len(corners) <= most_tokens or len(corners) == 1:
+            break
+        merge += 1
+    means, counts = [], []
+    for y, x in corners:
+        square = [
+            tokens[row * width + column]
+            for row in range(y, min(y + merge, height))
+            for column in range(x, min(x + merge, width))
+        ]
+        means.append(sum(square) / len(square))
+        counts.append(len(square))
+    return torch.stack(means), counts
 
 
 def denoise_with_feedback(
@@ -144,9 +178,15 @@ def denoise_rows(
     def states(pictures):
         for picture in pictures:
             if id(picture) not in hidden:
-                hidden[id(picture)] = _hidden_states(
+                seen = _hidden_states(
                     unet, picture, timesteps[:1], null_context, null_y, null_concat, alpha_bar
                 )
+                size = picture.latent.shape[1:]
+                hidden[id(picture)] = {
+                    # Keys and values are linear in the tokens: theirs is the mean of them, too.
+                    name: merge_tokens(tokens, size, picture.merge, picture.most_tokens)
+                    for name, tokens in seen.items()
+                }
         return [(hidden[id(each)], each.weight) for each in pictures if each.weight > 0]
 
     outputs = []
@@ -199,12 +239,16 @@ def _self_attentions(unet):
 def _set_references(unet, joined, pulls=()):
     """Makes every attn1 attend to its own tokens and to references: ModifiedUNet, lines 37-48.
 
-    joined: list of ({layer: [tokens, C]}, weight); pulls: list of (share, such a list).
+    joined: list of ({layer: (tokens [M, C], what each counts)}, weight); pulls: list of (share,
+    such a list).
     """
     for name, layer in _self_attentions(unet):
 
         def of_layer(references, name=name):
-            return [(states[name], weight) for states, weight in references]
+            return [
+                (states[name][0], [weight * count for count in states[name][1]])
+                for states, weight in references
+            ]
 
         layer.forward = _joined_attention(
             layer, of_layer(joined), [(share, of_layer(each)) for share, each in pulls]
@@ -217,7 +261,7 @@ def _joined_attention(layer, joined, pulls):
             raise ValueError("attn1 is not self-attention here")
         rows = []
         for own in x:
-            plain = _attend_to(layer, own, [(own, 1.0), *joined])
+            plain = _attend_to(layer, own, [(own, [1.0] * len(own)), *joined])
             row = plain
             for share, references in pulls:
                 row = row + share * (_attend_to(layer, own, references) - plain)
@@ -228,8 +272,8 @@ def _joined_attention(layer, joined, pulls):
 
 
 def _attend_to(layer, own, parts):
-    """Heads side by side [N, C]; parts: list of ([tokens, C], weight)."""
-    weights = [weight for tokens, weight in parts for _ in tokens]
+    """Heads side by side [N, C]; parts: list of (tokens [M, C], M weights)."""
+    weights = [weight for _, weights in parts for weight in weights]
     return _heads(layer, own, torch.cat([tokens for tokens, _ in parts]), weights)
 
 

@@ -10,7 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_fabric import attention
-from lib_fabric.attention import weighted_attention
+from lib_fabric.attention import joined_attention, weighted_attention
+
+
+@pytest.fixture(params=["one more feature", "bias"], scope="module", autouse=True)
+def kernel(request):
+    """Both ways to weigh keys, wherever this runs: which is taken depends on torch's version."""
+    if request.param == "bias" and not attention.biased_devices():
+        pytest.skip("torch has no such kernel")
+    with pytest.MonkeyPatch.context() as patch:
+        devices = ("cpu",) if request.param == "bias" else ()
+        patch.setattr(attention, "_BIASED_DEVICES", devices)
+        yield request.param
+
+
+@pytest.fixture
+def without_bias(monkeypatch):
+    monkeypatch.setattr(attention, "_BIASED_DEVICES", ())
 
 
 def _random(shape, seed, factor=1.0):
@@ -126,7 +142,7 @@ def test_keeps_the_dtype(dtype, tolerance):
 
 @pytest.mark.parametrize("queries_per_slice", [0, 1, 2, 3, 5, 100])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_slices_of_queries_join_to_the_same(monkeypatch, queries_per_slice, weighted):
+def test_slices_of_queries_join_to_the_same(monkeypatch, without_bias, queries_per_slice, weighted):
     q, k, v = _qkv()
     weights = [1.0, 0.5, 2.0, 1.0, 0.1, 1.5, 1.0] if weighted else [1.0] * 7
     sizes = []
@@ -147,6 +163,45 @@ def test_slices_of_queries_join_to_the_same(monkeypatch, queries_per_slice, weig
     assert max(sizes) == min(max(queries_per_slice, 1), 5)
 
 
+@given(
+    rows=st.integers(1, 4),
+    heads=st.integers(1, 3),
+    queries=st.integers(1, 6),
+    num_parts=st.integers(1, 100),
+    weighted=st.booleans(),
+)
+def test_pieces_and_parts_join_to_the_same(rows, heads, queries, num_parts, weighted):
+    """Own tokens of every row and two references that all rows share, in any number of parts."""
+    q, k, v = _qkv(rows, heads, queries, 4)
+    shared = [(_random((1, heads, num, 5), num, 1.0), _random((1, heads, num, 5), -num, 1.0))
+              for num in (3, 2)]  # fmt: skip
+    keys, values = (
+        [own, *pieces] for own, pieces in zip((k, v), zip(*shared, strict=True), strict=True)
+    )
+    weights = [1.0] * 4 + ([0.5] * 3 + [1.5] * 2 if weighted else [1.0] * 5)
+    log_weights = torch.tensor(weights).log() if weighted else None
+    out = joined_attention(q, keys, values, log_weights, 5**-0.5, num_parts)
+    joined = [torch.cat([each.expand(rows, -1, -1, -1) for each in x], 2) for x in (keys, values)]
+    _assert_close(out, _by_hand(q, *joined, weights))
+
+
+@pytest.mark.parametrize("num_parts", [1, 2, 3, 4, 7, 8, 16, 32, 1000])
+def test_parts_get_as_small_as_asked(monkeypatch, num_parts):
+    """However many rows and heads there are: memory has to shrink with the number of parts."""
+    largest = []
+    plain = attention.scaled_dot_product_attention
+
+    def spy(q, k, v, **more):
+        largest.append(q.shape[0] * q.shape[1] * q.shape[2])
+        return plain(q, k, v, **more)
+
+    monkeypatch.setattr(attention, "scaled_dot_product_attention", spy)
+    q, k, v = _qkv(rows=2, heads=4, queries=8)
+    joined_attention(q, [k], [v], torch.full((7,), 0.5), 1.0, num_parts)
+    assert sum(largest) == 2 * 4 * 8
+    assert max(largest) <= max(1, 2 * 2 * 4 * 8 // num_parts)
+
+
 @pytest.mark.parametrize(
     ("version", "is_rocm", "expected"),
     [
@@ -161,7 +216,7 @@ def test_devices_without_a_fused_kernel_get_slices(version, is_rocm, expected):
     assert set(attention.fused_devices(version, is_rocm)) == expected
 
 
-def test_a_fused_device_takes_everything_at_once(monkeypatch):
+def test_a_fused_device_takes_everything_at_once(monkeypatch, without_bias):
     monkeypatch.setattr(attention, "_MAX_SCORE_BYTES", 1)
     calls = []
     plain = attention.scaled_dot_product_attention
@@ -173,7 +228,7 @@ def test_a_fused_device_takes_everything_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("head_dim", [1, 7, 8, 40, 64])
-def test_kernels_get_a_head_dimension_that_is_a_multiple_of_8(monkeypatch, head_dim):
+def test_kernels_get_a_head_dimension_that_is_a_multiple_of_8(monkeypatch, without_bias, head_dim):
     widths = []
     plain = attention.scaled_dot_product_attention
     monkeypatch.setattr(

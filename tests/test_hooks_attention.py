@@ -172,9 +172,9 @@ def test_upcast_attention(fake_host, monkeypatch, upcast, autocast):
     seen = []
     plain = torch.nn.functional.scaled_dot_product_attention
 
-    def spy(q, k, v):
+    def spy(q, k, v, **more):
         seen.append({q.dtype, k.dtype, v.dtype, torch.is_autocast_enabled("cpu")})
-        return plain(q, k, v)
+        return plain(q, k, v, **more)
 
     monkeypatch.setattr("lib_fabric.attention.scaled_dot_product_attention", spy)
     x = torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(4))

@@ -45,6 +45,24 @@ def use(fake_host, family, unet, size_latent=SIZE_LATENT):
     set_null_conditioning(fake_host, family, size_latent)
 
 
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+@pytest.mark.parametrize("method", METHODS)
+def test_merged_tokens(fake_host, family, method):
+    unet = make_unet(family)
+    use(fake_host, family, unet)
+    num_rows = 2 * (1 + family.num_uncond_per_cond)
+    request = make_request((0.6, 1.4), (1.7,), method, merge=2, max_tokens=16)
+    step, inputs = make_step(num_rows, 2), make_inputs(family, num_rows)
+    golden = golden_of(unet, fake_host, family, request, inputs, step)
+    whole = golden_of(
+        unet, fake_host, family, make_request((0.6, 1.4), (1.7,), method), inputs, step
+    )
+    assert (golden - whole).abs().max() > 1e-3
+    session = make_session(request, fake_host)
+    with session.installed():
+        assert_close(denoise(session, unet, family, step, inputs), golden)
+
+
 @pytest.mark.parametrize("batch_rows", [None, 1], ids=["joint", "in chunks"])
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
 @pytest.mark.parametrize("method", METHODS)

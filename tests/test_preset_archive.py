@@ -24,7 +24,10 @@ from tests.pictures import image, picture_id
 
 LIKED, DISLIKED = (3, 1, 2), (5, 4)
 WEIGHTS = {1: 0.0, 2: 2.0, 3: 0.1, 4: 1.0, 5: 1 / 3}
-KNOWN_SETTINGS = "enabled, strength, min_strength, start, end, negative_scale, hires, method"
+KNOWN_SETTINGS = (
+    "enabled, strength, min_strength, start, end, negative_scale, hires, method, merge, "
+    "max_tokens, refresh"
+)
 UNREADABLE = "This file is not a preset, or it is damaged."
 
 

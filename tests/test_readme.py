@@ -20,7 +20,7 @@ def settings_table() -> str:
     """The Markdown table of all settings."""
     rows = ["| Setting | API field | Default | Range | What it does |", "|---|---|---|---|---|"]
     for setting in FabricSettings.fields():
-        default = {"bool": str, "choice": "`{}`".format, "float": "{:g}".format}[setting.kind](
+        default = {"bool": str, "choice": "`{}`".format}.get(setting.kind, "{:g}".format)(
             setting.default
         )
         if setting.kind == "bool":

@@ -74,7 +74,7 @@ def test_an_object_of_everything(store):
 
 
 def test_positions_mean_the_same_as_the_object(store):
-    values = [True, [_base64(0)], [_base64(1)], 0.7, 0.1, 0.2, 0.9, 0.3, True, "paper"]
+    values = [True, [_base64(0)], [_base64(1)], 0.7, 0.1, 0.2, 0.9, 0.3, True, "paper", 2, 300, 3]
     by_position = parse_arguments(values, store)
     by_name = parse_arguments([dict(zip(POSITIONS, values, strict=True))], store)
     assert by_position.settings == by_name.settings
@@ -82,7 +82,7 @@ def test_positions_mean_the_same_as_the_object(store):
 
 
 def test_what_the_host_appends_to_the_object_is_ignored(store):
-    defaults = [False, [], [], 0.8, 0.0, 0.0, 0.8, 0.5, False, "contrast"]
+    defaults = [False, [], [], 0.8, 0.0, 0.0, 0.8, 0.5, False, "contrast", 1, 0, 1]
     request = parse_arguments([{"liked": [_base64()]}, *defaults[1:]], store)
     assert request.settings.enabled
     assert len(request.liked) == 1

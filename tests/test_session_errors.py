@@ -42,7 +42,7 @@ def sentence_of(error, action):
     if isinstance(error, MemoryError) or "out of memory" in str(error):
         return (
             f"out of memory while FABRIC was {action}. Rate fewer pictures, choose a smaller "
-            "size, or switch FABRIC off."
+            "size, merge tokens (Speed), or switch FABRIC off."
         )
     cause = f"{type(error).__name__}: {error}".replace("\n", " ")
     cause = cause if len(cause) <= 200 else cause[:200] + "…"
@@ -220,7 +220,7 @@ def test_an_error_in_the_attention_with_references_is_ours(
     def fail(*_args):
         raise error
 
-    monkeypatch.setattr(row_attention, "weighted_attention", fail)
+    monkeypatch.setattr(row_attention, "joined_attention", fail)
     with pytest.raises(FabricError) as caught:
         _sample(session, tiny_unet)
     assert str(caught.value) == sentence_of(error, "attending to the rated pictures")

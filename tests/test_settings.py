@@ -11,6 +11,7 @@ from lib_fabric.errors import FabricError
 from lib_fabric.settings import FabricSettings, SettingField, infotext_key, read_infotext, shorten
 
 FLOATS = {"strength": 2, "min_strength": 2, "start": 1, "end": 1, "negative_scale": 2}
+INTS = {"merge": (1, 8), "max_tokens": (0, 65536), "refresh": (1, 10)}
 BOOLS = ("enabled", "hires")
 CHOICES = {"method": ("contrast", "paper")}
 
@@ -27,6 +28,7 @@ def test_defaults():
     assert dataclasses.asdict(FabricSettings()) == {
         "enabled": False, "strength": 0.8, "min_strength": 0.0, "start": 0.0, "end": 0.8,
         "negative_scale": 0.5, "hires": False, "method": "paper",
+        "merge": 1, "max_tokens": 0, "refresh": 1,
     }  # fmt: skip
 
 
@@ -36,8 +38,9 @@ def test_the_table_and_the_dataclass_agree():
     assert [setting.name for setting in table] == names
     for setting in table:
         assert setting.default == getattr(FabricSettings(), setting.name)
-        kind = "choice" if setting.name in CHOICES else "float"
-        assert setting.kind == ("bool" if setting.name in BOOLS else kind)
+        kinds = {"choice": CHOICES, "bool": BOOLS, "int": INTS, "float": FLOATS}
+        (kind,) = (kind for kind, names in kinds.items() if setting.name in names)
+        assert setting.kind == kind
         if kind == "choice":
             assert setting.choices == CHOICES[setting.name]
             assert setting.default in setting.choices
@@ -46,6 +49,7 @@ def test_the_table_and_the_dataclass_agree():
         assert setting.label == setting.label.strip().capitalize()
         assert setting.help.endswith(".")
     assert {s.name: s.maximum for s in table if s.kind == "float"} == FLOATS
+    assert {s.name: (s.minimum, s.maximum) for s in table if s.kind == "int"} == INTS
     assert len({setting.label for setting in table}) == len(table)
 
 
@@ -90,6 +94,30 @@ def test_every_other_number_is_refused_with_its_range(name, value, shown):
     assert _refusal(**{name: value}) == sentence
 
 
+@pytest.mark.parametrize("name", INTS)
+def test_whole_numbers_are_taken_however_json_writes_them(name):
+    lowest, highest = INTS[name]
+    for value in (lowest, highest, float(lowest), float(highest)):
+        checked = getattr(FabricSettings.from_mapping({name: value}), name)
+        assert checked == value
+        assert type(checked) is int
+
+
+@pytest.mark.parametrize("name", INTS)
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.5, "1.5"), (-1, "-1"), (10**6, "1000000"), (math.nan, "nan"), (math.inf, "inf"),
+        (10**400, "a very large number"), (True, "True"), ("2", "'2'"), (None, "None"),
+        ([2], "a list of 1"),
+    ],
+)  # fmt: skip
+def test_everything_but_a_whole_number_in_range_is_refused(name, value, shown):
+    lowest, highest = INTS[name]
+    sentence = f"'{name}' must be a whole number, {lowest} to {highest}, not {shown}."
+    assert _refusal(**{name: value}) == sentence
+
+
 @pytest.mark.parametrize("name", BOOLS)
 @pytest.mark.parametrize(
     ("value", "shown"),
@@ -125,10 +153,20 @@ def test_infotext_keys_are_what_the_host_can_parse():
         assert key.startswith("FABRIC ")
 
 
-@given(st.floats(0.0, 2.0), st.floats(0.0, 1.0), st.booleans(), st.sampled_from(CHOICES["method"]))
-def test_infotext_gives_the_same_settings_again(strength, end, hires, method):
+@given(
+    st.fixed_dictionaries(
+        {
+            "strength": st.floats(0.0, 2.0),
+            "end": st.floats(0.0, 1.0),
+            "hires": st.booleans(),
+            "method": st.sampled_from(CHOICES["method"]),
+            **{name: st.integers(*bounds) for name, bounds in INTS.items()},
+        }
+    )
+)
+def test_infotext_gives_the_same_settings_again(values):
     """What is written below a picture has to be enough to make it again."""
-    settings = FabricSettings(strength=strength, end=end, hires=hires, method=method)
+    settings = FabricSettings(**values)
     entries = {"Steps": "20", "FABRIC liked": "0123456789abcdef", **settings.to_infotext()}
     again = {setting.name: read_infotext(setting, entries) for setting in FabricSettings.fields()}
     assert FabricSettings(**again) == settings

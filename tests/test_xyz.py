@@ -56,8 +56,8 @@ def test_every_setting_but_the_switch_has_an_axis():
     fields = [field for field in FabricSettings.fields() if field.name != "enabled"]
     assert [each.label for each in axes()] == [f"[FABRIC] {field.label}" for field in fields]
     for each, field in zip(axes(), fields, strict=True):
-        assert each.value_type is (float if field.kind == "float" else str)
-        assert (each.choices is None) == (field.kind == "float")
+        assert each.value_type is {"float": float, "int": int}.get(field.kind, str)
+        assert (each.choices is None) == (field.kind in ("float", "int"))
 
 
 def test_the_axes_join_those_of_the_hosts_script_once(host_xyz):

@@ -44,6 +44,9 @@ def _settings(rng: random.Random) -> dict[str, Any]:
         "end": [0, 0.5, 1],
         "negative_scale": [0, 1],
         "method": ["contrast", "paper"],
+        "merge": [1, 2],
+        "max_tokens": [0, 64],
+        "refresh": [1, 3],
     }
     return {name: rng.choice(values) for name, values in known.items() if rng.random() < 0.5}
 

@@ -46,6 +46,9 @@ _valid_object = st.fixed_dictionaries(
         "negative_scale": st.floats(0, 2),
         "method": st.sampled_from(["contrast", "paper"]),
         "hires": st.booleans(),
+        "merge": st.integers(1, 8),
+        "max_tokens": st.integers(0, 200),
+        "refresh": st.integers(1, 10),
     },
 )
 
@@ -86,7 +89,7 @@ def arguments(draw: Any) -> list[Any]:
     given = draw(_valid_object)
     by_position = draw(st.booleans())
     if by_position:
-        defaults = [True, [], [], 0.8, 0.0, 0.0, 0.8, 0.5, False, "contrast"]
+        defaults = [True, [], [], 0.8, 0.0, 0.0, 0.8, 0.5, False, "contrast", 1, 0, 1]
         values = [
             given.get(name, default) for name, default in zip(POSITIONS, defaults, strict=True)
         ]

@@ -21,7 +21,7 @@ from tests.inputs.files import (
 
 POSITIONS = [
     "enabled", "liked", "disliked", "strength", "min_strength", "start", "end", "negative_scale",
-    "hires", "method",
+    "hires", "method", "merge", "max_tokens", "refresh",
 ]  # fmt: skip
 _KNOWN = ", ".join(POSITIONS)
 
@@ -97,6 +97,18 @@ SETTINGS = [
     _object("'hires' must be true or false, not 'yes'.", hires="yes"),
     _object("'hires' must be true or false, not 0.", hires=0),
     _object("'hires' must be true or false, not None.", hires=None),
+    _object("'merge' must be a whole number, 1 to 8, not 0.", merge=0),
+    _object("'merge' must be a whole number, 1 to 8, not 2.5.", merge=2.5),
+    _object("'merge' must be a whole number, 1 to 8, not '2'.", merge="2"),
+    _object("'max_tokens' must be a whole number, 0 to 65536, not -1.", max_tokens=-1),
+    _object("'max_tokens' must be a whole number, 0 to 65536, not True.", max_tokens=True),
+    _object(
+        "'max_tokens' must be a whole number, 0 to 65536, not a very large number.",
+        "many tokens",
+        max_tokens=10**400,
+    ),
+    _object("'refresh' must be a whole number, 1 to 10, not None.", refresh=None),
+    _object("'refresh' must be a whole number, 1 to 10, not 11.", refresh=11),
     _object("'enabled' must be true or false, not 1.", enabled=1),
     _object("'enabled' must be true or false, not 'true'.", enabled="true"),
     _object("'enabled' must be true or false, not None.", enabled=None),
@@ -309,7 +321,11 @@ BY_POSITION = [
         "'hires' must be true or false, not 'False'.",
     ),
     BadInput(
-        [True, [], [], 0.8, 0, 0, 0.8, 0.5, False, "paper", "more"],
+        [True, [], [], 0.8, 0, 0, 0.8, 0.5, False, "paper", 1, 0, 0],
+        "'refresh' must be a whole number, 1 to 10, not 0.",
+    ),
+    BadInput(
+        [True, [], [], 0.8, 0, 0, 0.8, 0.5, False, "paper", 1, 0, 1, "more"],
         f"at most {len(POSITIONS)} arguments ({_KNOWN}), not {len(POSITIONS) + 1}.",
         reaches_us=False,
     ),

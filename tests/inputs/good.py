@@ -164,6 +164,7 @@ def _entries() -> list[GoodInput]:
 def _settings() -> list[GoodInput]:
     return [
         _liked("whole numbers", [_TEXT], start=0, end=1, min_strength=1, negative_scale=2),
+        _liked("speed", [_TEXT], merge=2, max_tokens=100.0, refresh=3),
         _liked("outside above inside", [_TEXT], strength=0, min_strength=2, start=0.5, end=0.5),
         _liked("minus zero", [_TEXT], start=-0.0, min_strength=-0.0),
         _liked("no disliked", [_TEXT], disliked=None),

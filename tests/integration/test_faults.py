@@ -84,7 +84,7 @@ def sentence(place, doing, kind):
     if kind == "oom":
         return 500, (
             f"out of memory while FABRIC was {doing}. Rate fewer pictures, choose a smaller "
-            "size, or switch FABRIC off."
+            "size, merge tokens (Speed), or switch FABRIC off."
         )
     return 500, (
         f"FABRIC failed while {doing} (RuntimeError: {host_text}). "

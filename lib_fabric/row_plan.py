@@ -1,0 +1,73 @@
+"""One call of the denoiser, and what the rows of its U-Net calls attend to.
+
+Knows methods and the shape of the states; not where states come from, not the host.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from lib_fabric.looks import Look
+from lib_fabric.methods import Attended, Method, Rated
+from lib_fabric.row_attention import LayerStates, PullStates, RowGroup
+
+StatesOf = Callable[[Rated], LayerStates]
+
+
+@dataclass(frozen=True)
+class DenoiseStep:
+    """One call of the denoiser, as its callback describes it.
+
+    Attributes:
+        alpha: cumulative product of alphas at the denoiser's noise level, 0 to 1.
+        progress: share of this pass's denoiser calls already made, 0 to 1.
+        num_cond: conditional rows; all further rows are unconditional.
+        num_rows: all rows of this denoiser call, over all its U-Net calls.
+        size_latent: (height, width).
+        is_hires: whether this is the hires pass.
+        x: what the denoiser gets, `[num_rows, C, h, w]`; None where rows need no lasting names.
+        number: of the sampling step, from 0; several calls of a second-order sampler share one.
+    """
+
+    alpha: float
+    progress: float
+    num_cond: int
+    num_rows: int
+    size_latent: tuple[int, int]
+    is_hires: bool = False
+    x: torch.Tensor | None = None
+    number: int = 0
+
+
+@dataclass
+class Armed:
+    """Between the denoiser's callback and its last U-Net call."""
+
+    step: DenoiseStep
+    liked: tuple[Rated, ...]
+    disliked: tuple[Rated, ...]
+    row_names: list[bytes]
+    look: Look
+    rows_seen: int = 0
+
+    def group_rows(self, num_rows: int, method: Method, states_of: StatesOf) -> list[RowGroup]:
+        """The next rows and what they attend to; equal neighbours share a group."""
+        rows = range(self.rows_seen, self.rows_seen + num_rows)
+
+        def states(rated: tuple[Rated, ...]) -> tuple[tuple[LayerStates, ...], tuple[float, ...]]:
+            return tuple(map(states_of, rated)), tuple(each.weight for each in rated)
+
+        groups = []
+        for attended, equals in itertools.groupby(self._attended(method, row) for row in rows):
+            pulls = tuple(PullStates(pull.share, *states(pull.rated)) for pull in attended.pulls)
+            groups.append(RowGroup(len(list(equals)), *states(attended.joined), pulls))
+        return groups
+
+    def _attended(self, method: Method, row: int) -> Attended:
+        choose = method.conditional if row < self.step.num_cond else method.unconditional
+        name = self.row_names[min(row, len(self.row_names) - 1)]
+        return choose(self.liked, self.disliked, name)
