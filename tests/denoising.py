@@ -47,8 +47,12 @@ def make_session(request, host, **kwargs):
     return FabricSession(request, host, LatentCache(), **kwargs)
 
 
-def compute_golden(unet, host, request, x, timesteps, context, step, y=None):
-    """The same denoiser call by `reference`. `unet` has to be one without hooks."""
+def compute_golden(unet, host, request, x, timesteps, context, step, y=None, seen_at=None):
+    """The same denoiser call by `reference`. `unet` has to be one without hooks.
+
+    seen_at: (alpha, timesteps [1]) of the references, where not those of this call.
+    """
+    alpha, null_timestep = seen_at or (step.alpha, None)
     settings = request.settings
     weights = reference.feedback_weights(
         step.progress, settings.strength, settings.min_strength, settings.start, settings.end,
@@ -74,11 +78,12 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None):
     more = {
         "y": y, "null_y": None if extra_y is None else extra_y[0],
         "null_concat": None if concat is None else concat[0],
+        "null_timestep": null_timestep,
     }  # fmt: skip
     inputs = (unet, x, timesteps, context)
     if settings.method == "paper":
         return reference.denoise_with_feedback(
-            *inputs, step.num_cond, *groups, null.context[0], step.alpha, **more
+            *inputs, step.num_cond, *groups, null.context[0], alpha, **more
         )
     named = [
         [(each.picture.id, picture) for each, picture in zip(references, group, strict=True)]
@@ -88,7 +93,7 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None):
         reference.contrast(row, *named) if number < step.num_cond else ([], [])
         for number, row in enumerate(x)
     ]
-    return reference.denoise_rows(*inputs, rows, null.context[0], step.alpha, **more)
+    return reference.denoise_rows(*inputs, rows, null.context[0], alpha, **more)
 
 
 def denoise(session, unet, step, x, timesteps, context, rows_per_call=None, y=None):

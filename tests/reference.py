@@ -122,7 +122,7 @@ def merge_tokens(tokens, size, merge, most_tokens):
 
 def denoise_with_feedback(
     unet, x, timesteps, context, num_cond, liked, disliked, null_context, alpha_bar,
-    y=None, null_y=None, null_concat=None,
+    y=None, null_y=None, null_concat=None, null_timestep=None,
 ):  # fmt: skip
     """Returns what the U-Net predicts for every row of one denoiser call, [B, C, H, W] float64.
 
@@ -131,12 +131,14 @@ def denoise_with_feedback(
 
     x: [B, C, H, W]; timesteps: [B]; context: [B, tokens, C] or a list of B tensors [tokens, C];
     null_context: [tokens, C]; y, null_y: [B, ...] and [...] for models with a vector input;
-    null_concat: [C', H, W], channels appended to every noised reference.
+    null_concat: [C', H, W], channels appended to every noised reference; null_timestep: [1], that
+    of the references, if they were looked at in an earlier step, at `alpha_bar`.
     """
     rows = [(liked if row < num_cond else disliked, ()) for row in range(len(x))]
     return denoise_rows(
-        unet, x, timesteps, context, rows, null_context, alpha_bar, y, null_y, null_concat
-    )
+        unet, x, timesteps, context, rows, null_context, alpha_bar,
+        y, null_y, null_concat, null_timestep,
+    )  # fmt: skip
 
 
 def contrast(row, liked, disliked):
@@ -164,7 +166,7 @@ def contrast(row, liked, disliked):
 
 def denoise_rows(
     unet, x, timesteps, context, rows, null_context, alpha_bar,
-    y=None, null_y=None, null_concat=None,
+    y=None, null_y=None, null_concat=None, null_timestep=None,
 ):  # fmt: skip
     """Returns what the U-Net predicts for every row, [B, C, H, W] float64.
 
@@ -174,12 +176,13 @@ def denoise_rows(
     """
     unet = _double(unet)
     hidden = {}
+    null_timestep = timesteps[:1] if null_timestep is None else null_timestep
 
     def states(pictures):
         for picture in pictures:
             if id(picture) not in hidden:
                 seen = _hidden_states(
-                    unet, picture, timesteps[:1], null_context, null_y, null_concat, alpha_bar
+                    unet, picture, null_timestep, null_context, null_y, null_concat, alpha_bar
                 )
                 size = picture.latent.shape[1:]
                 hidden[id(picture)] = {

@@ -132,6 +132,17 @@ def test_progress_never_passes_the_end(host):
     assert adapter_for(host, denoiser).denoise_step(params_for(1.0)).progress == 1
 
 
+@pytest.mark.parametrize(
+    ("call", "total_calls", "number"),
+    [(0, 20, 0), (7, 20, 7), (19, 20, 19), (0, 40, 0), (1, 40, 0), (2, 40, 1), (39, 40, 19)],
+)
+def test_steps_are_counted_as_the_user_counts_them(host, call, total_calls, number):
+    """Second-order samplers call twice in each of the 20 steps."""
+    denoiser = nn.Module()
+    denoiser.step, denoiser.total_steps = call, total_calls
+    assert adapter_for(host, denoiser).denoise_step(params_for(1.0)).number == number
+
+
 def test_callbacks_of_inner_generations_are_not_ours(host):
     p = Processing()
     adapter = host.WebuiHost(p)
