@@ -85,16 +85,18 @@ def joined_attention(
 
     Source: arXiv:2307.10159, equation 2 (appendix A.1); see above where this differs.
     """
+    max_score_bytes = _MAX_SCORE_BYTES // num_parts
     if num_parts == 1:
-        return _attend(q, keys, values, log_weights, scale)
+        return _attend(q, keys, values, log_weights, scale, max_score_bytes)
     out = torch.empty_like(q)
     for rows, heads, queries in _parts(q.shape, num_parts):
         part_keys, part_values = (
             [each[rows if each.shape[0] > 1 else slice(None), heads] for each in pieces]
             for pieces in (keys, values)
         )
-        part = q[rows, heads, queries]
-        out[rows, heads, queries] = _attend(part, part_keys, part_values, log_weights, scale)
+        out[rows, heads, queries] = _attend(
+            q[rows, heads, queries], part_keys, part_values, log_weights, scale, max_score_bytes
+        )
     return out
 
 
@@ -118,6 +120,7 @@ def _attend(
     values: Sequence[torch.Tensor],
     log_weights: torch.Tensor | None,
     scale: float,
+    max_score_bytes: int,
 ) -> torch.Tensor:
     head_dim = q.shape[-1]
     if log_weights is not None and q.device.type in _BIASED_DEVICES:
@@ -134,7 +137,7 @@ def _attend(
         q[..., :head_dim] *= factor
     elif not math.isclose(factor, 1):
         q = q * factor
-    return _attend_in_slices(q, k, v)[..., :head_dim]
+    return _attend_in_slices(q, k, v, max_score_bytes)[..., :head_dim]
 
 
 def _append_weights(
@@ -173,11 +176,13 @@ def _join(pieces: Sequence[torch.Tensor], q: torch.Tensor, head_dim: int) -> tor
     return joined
 
 
-def _attend_in_slices(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+def _attend_in_slices(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, max_score_bytes: int
+) -> torch.Tensor:
     """scaled_dot_product_attention, over slices of queries where its memory has no bound."""
     if q.device.type in _FUSED_DEVICES:
         return scaled_dot_product_attention(q, k, v)
     bytes_per_query = q.shape[0] * q.shape[1] * k.shape[2] * q.element_size()
-    num_queries = max(1, _MAX_SCORE_BYTES // bytes_per_query)
+    num_queries = max(1, max_score_bytes // bytes_per_query)
     slices = [scaled_dot_product_attention(part, k, v) for part in q.split(num_queries, dim=2)]
     return torch.cat(slices, dim=2)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from lib_fabric.errors import UnsupportedModelError, doing
+from lib_fabric.memory import Frugality
 from lib_fabric.merging import Merging
 from lib_fabric.row_attention import KeyValues, LayerStates, RowGroup, attend_groups
 
@@ -35,15 +37,18 @@ class AttentionContext(Protocol):
 
 
 class SelfAttentionHooks:
-    """Instance forwards on every `attn1` of one U-Net, and a forward pre-hook on the U-Net.
+    """Instance forwards on one U-Net and on every `attn1` of it, and a forward pre-hook on it.
 
-    Without a plan and outside `capture` a hooked layer calls what was there before, so that other
+    Without a plan and outside `capture` each of them calls what was there before, so that other
     extensions' U-Net calls stay as they are.
     """
 
-    def __init__(self, unet: nn.Module, context: AttentionContext) -> None:
+    def __init__(
+        self, unet: nn.Module, context: AttentionContext, frugality: Frugality | None = None
+    ) -> None:
         self._unet = unet
         self._context = context
+        self._frugality = frugality or Frugality()
         self._layers = find_self_attention(unet)
         self._cross_layers = [block.attn2 for block in _blocks(unet) if hasattr(block, "attn2")]
         self._replaced: list[tuple[nn.Module, Forward, Forward | None]] = []
@@ -66,11 +71,19 @@ class SelfAttentionHooks:
         if any(_is_ours(layer.__dict__.get("forward")) for layer in self._layers):
             raise RuntimeError("FABRIC is already installed on this U-Net.")
         for index, layer in enumerate(self._layers):
-            original = layer.__dict__.get("forward")
-            forward = self._make_forward(index, layer, original)
-            self._replaced.append((layer, forward, original))
-            layer.forward = forward
+            self._replace(layer, partial(self._make_forward, index))
+        self._replace(self._unet, self._make_unet_forward)
         self.move_last(before_unet)
+
+    def _replace(
+        self, module: nn.Module, make: Callable[[nn.Module, Forward | None], Forward]
+    ) -> None:
+        original = module.__dict__.get("forward")
+        forward = make(module, original)
+        # Names its bearer: functools.wraps copies attributes onto others' wrappers.
+        forward._fabric_ext_forward = forward
+        self._replaced.append((module, forward, original))
+        module.forward = forward
 
     def move_last(self, before_unet: BeforeUnet) -> None:
         """Puts the U-Net's pre-hook behind those of others.
@@ -134,8 +147,19 @@ class SelfAttentionHooks:
             # Looked up at each call: the host swaps the class's forward with its optimisation.
             return type(layer).forward(layer, x, context=context, mask=mask, **kwargs)
 
-        # Names its bearer: functools.wraps copies attributes onto others' wrappers.
-        forward._fabric_ext_forward = forward
+        return forward
+
+    def _make_unet_forward(self, unet: nn.Module, original: Forward | None) -> Forward:
+        def forward(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (passed through untouched)
+            def call() -> Any:  # noqa: ANN401 (as above)
+                if original is not None:
+                    return original(*args, **kwargs)
+                return type(unet).forward(unet, *args, **kwargs)
+
+            if self.plan is None:
+                return call()
+            return self._frugality.retry(call, "following the rated pictures")
+
         return forward
 
     def _attend(
@@ -156,7 +180,7 @@ class SelfAttentionHooks:
             self._captured[index] = states if self._merging is None else self._merging.merge(states)
         autocast = _without_autocast(x.device) if upcast else contextlib.nullcontext()
         with autocast, doing("attending to the rated pictures"):
-            out = attend_groups(index, q, k, v, groups, layer.scale)
+            out = attend_groups(index, q, k, v, groups, layer.scale, self._frugality.num_parts)
         return layer.to_out(out.transpose(1, 2).flatten(2).to(dtype))
 
 

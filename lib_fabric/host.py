@@ -151,6 +151,9 @@ class WebuiHost:
         finally:
             shared.state.textinfo = before
 
+    def free_memory(self) -> None:
+        devices.torch_gc()
+
     def stop_if_interrupted(self) -> None:
         if shared.state.interrupted or shared.state.skipped:
             raise sd_samplers_common.InterruptedException

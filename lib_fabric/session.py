@@ -6,6 +6,7 @@ Knows the modules below it and the `Host` protocol it states; not gradio, not `m
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from lib_fabric.errors import doing, is_out_of_memory
 from lib_fabric.hooks import AttentionContext, SelfAttentionHooks
 from lib_fabric.latents import LatentCache
 from lib_fabric.looks import Looks
+from lib_fabric.memory import Frugality
 from lib_fabric.merging import Merging
 from lib_fabric.methods import METHODS, Rated, weigh
 from lib_fabric.reference_pass import Conditioning, References, UnetCall
@@ -27,7 +29,10 @@ from lib_fabric.row_plan import Armed, DenoiseStep
 from lib_fabric.schedule import feedback_weights
 from lib_fabric.state_cache import StateCache
 
+logger = logging.getLogger(__name__)
+
 ENCODING_TEXT = "Reading rated pictures…"
+LOOKING = "looking at the rated pictures"
 
 
 class Host(AttentionContext, Protocol):
@@ -50,6 +55,9 @@ class Host(AttentionContext, Protocol):
 
     def progress_text(self, text: str) -> AbstractContextManager[None]:
         """Shows `text` in the progress bar for as long as the context lasts."""
+
+    def free_memory(self) -> None:
+        """Gives memory that nothing uses back to the device."""
 
     def stop_if_interrupted(self) -> None:
         """Raises the host's own exception if the user has asked for an end."""
@@ -84,6 +92,8 @@ class FabricSession:
         self._references: References | None = None
         self._method = METHODS[request.settings.method]
         self._looks = Looks(request.settings.refresh)
+        self._frugality = Frugality(self._make_room)
+        self._device = torch.device("cpu")
         self._mergings: dict[str, Merging] = {}
         self._row_names = RowNames()
         self._armed: Armed | None = None
@@ -157,7 +167,7 @@ class FabricSession:
             )
 
     def _hook(self, unet: nn.Module) -> None:
-        hooks = SelfAttentionHooks(unet, self._host)
+        hooks = SelfAttentionHooks(unet, self._host, self._frugality)
         # Remembered first: an install that fails half-way is removed all the same.
         self._hooks = hooks
         hooks.install(self._before_unet)
@@ -199,6 +209,7 @@ class FabricSession:
         self._hooks.move_last(self._before_unet)
         self._references = None
         self._looks.forget()
+        self._frugality.num_parts = 1
         self._mergings = self._mergings_at(step.size_latent)
         pictures = [ref.picture for ref in (*self._request.liked, *self._request.disliked)]
         encoding = self._host.progress_text(ENCODING_TEXT)
@@ -240,6 +251,7 @@ class FabricSession:
         if armed is None or armed.rows_seen >= armed.step.num_rows:
             return
         call = UnetCall.of(args, kwargs)
+        self._device = call.x.device
         groups = self._group_rows(armed, call)
         armed.rows_seen += call.num_rows
         if any(group.references or group.pulls for group in groups):
@@ -249,9 +261,19 @@ class FabricSession:
         def states_of(rated: Rated) -> LayerStates:
             # Many pictures take long: whoever presses Interrupt is not to wait for them all.
             self._host.stop_if_interrupted()
-            with doing("looking at the rated pictures"):
-                return self._references.states(
-                    self._hooks, call, rated.picture_id, armed.look, self._mergings[rated.list_name]
+            merging = self._mergings[rated.list_name]
+            with doing(LOOKING):
+                return self._frugality.retry(
+                    lambda: self._references.states(
+                        self._hooks, call, rated.picture_id, armed.look, merging
+                    ),
+                    LOOKING,
                 )
 
         return armed.group_rows(call.num_rows, self._method, states_of)
+
+    def _make_room(self) -> None:
+        self._host.stop_if_interrupted()
+        logger.info("Out of memory: tried again with attention in smaller parts.")
+        self._states.give_way(self._device)
+        self._host.free_memory()

@@ -33,6 +33,7 @@ class StateCache:
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._generation = 0
         self._num_bytes = 0
+        self._short_of: str | None = None
         self.configure(max_bytes, device)
 
     @property
@@ -50,6 +51,7 @@ class StateCache:
     def begin_generation(self) -> None:
         """From here on, what earlier generations used may be dropped."""
         self._generation += 1
+        self._short_of = None
 
     def get(self, key: Hashable, device: torch.device) -> LayerStates | None:
         """Returns the states under `key` on `device`, or None."""
@@ -67,16 +69,32 @@ class StateCache:
             for layer in states.values()
             for tensor in layer.tensors
         )
-        if key in self._kept or not self._make_room(num_bytes):
+        if key in self._kept or self._is_short(states) or not self._make_room(num_bytes):
             return
         kept = states if self._device is None else _to(states, self._device)
         self._kept[key] = _Kept(kept, num_bytes, self._generation)
         self._num_bytes += num_bytes
 
+    def give_way(self, device: torch.device) -> None:
+        """Drops what lies on a device whose memory ran out, and keeps nothing more there in this
+        generation."""
+        self._short_of = device.type
+        lying_there = [
+            key
+            for key, kept in self._kept.items()
+            if any(layer.keys.device.type == device.type for layer in kept.states.values())
+        ]
+        for key in lying_there:
+            self._drop(key)
+
     def clear(self) -> None:
         """Forgets everything."""
         self._kept.clear()
         self._num_bytes = 0
+
+    def _is_short(self, states: LayerStates) -> bool:
+        devices = [self._device] if self._device else [each.keys.device for each in states.values()]
+        return any(device.type == self._short_of for device in devices)
 
     def _make_room(self, num_bytes: int) -> bool:
         if num_bytes > self._max_bytes:

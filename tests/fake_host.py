@@ -23,6 +23,7 @@ class FakeHost:
         self.warnings = []
         self.shown_text = None  # in the progress bar, now
         self.shown_at_encode = []  # what it was when each picture was encoded
+        self.times_freed = 0
         self.interrupt = None  # what the host raises once the user has asked for an end
 
     def unet(self):
@@ -59,6 +60,9 @@ class FakeHost:
             yield
         finally:
             self.shown_text = None
+
+    def free_memory(self):
+        self.times_freed += 1
 
     def stop_if_interrupted(self):
         if self.interrupt is not None:

@@ -246,7 +246,8 @@ class _FaultyHost(FakeHost):
         if not is_meant:
             return
         self._remaining -= 1
-        if self._remaining == 0:
+        # A lack of memory lasts: one that passes is nothing that anybody is told of.
+        if self._remaining == 0 or (self._remaining < 0 and self._fault == "memory"):
             self.has_failed = True
             if place == "interrupt":
                 raise Interrupted

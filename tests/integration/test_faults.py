@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.fault_checks import Unharmed, failure, fault_request, fresh_ratings
-from tests.integration.payloads import assert_same
+from tests.integration.payloads import HOST_TOLERANCE, assert_same
 
 pytestmark = pytest.mark.integration
 
@@ -16,6 +16,8 @@ STEP = "preparing a step"
 ENCODING = "encoding the rated pictures"
 EMPTY_PROMPT = "encoding the empty prompt"
 LOOKING = "looking at the rated pictures"
+FOLLOWING = "following the rated pictures"
+OWN_CALLS = ("unet:4", "unet:8", "unet:12")
 # Where, and what FABRIC was doing there; None where the fault is the host's alone.
 # Of the U-Net calls each step has one for every reference, then its own.
 PLACES = [
@@ -75,13 +77,15 @@ def seed(request):
 
 def sentence(place, doing, kind):
     """What the user is told, with which status."""
+    if kind != "error" and place in OWN_CALLS:
+        doing = FOLLOWING
     host_text = {
         "error": f"stand-in fault {TEXTS[place.partition(':')[0]]}",
-        "oom": "CUDA out of memory. Tried to allocate 9.00 GiB.",
+        "lasting oom": "CUDA out of memory. Tried to allocate 9.00 GiB.",
     }[kind]
     if doing is None:
         return 500, host_text
-    if kind == "oom":
+    if kind == "lasting oom":
         return 500, (
             f"out of memory while FABRIC was {doing}. Rate fewer pictures, choose a smaller "
             "size, merge tokens (Speed), or switch FABRIC off."
@@ -93,7 +97,7 @@ def sentence(place, doing, kind):
 
 
 @pytest.mark.parametrize(("place", "doing"), PLACES, ids=[place for place, _ in PLACES])
-@pytest.mark.parametrize("kind", ["error", "oom"])
+@pytest.mark.parametrize("kind", ["error", "lasting oom"])
 def test_an_exception_is_told_and_leaves_nothing(
     standin, webui, unharmed, seed, place, doing, kind
 ):
@@ -101,6 +105,16 @@ def test_an_exception_is_told_and_leaves_nothing(
         standin.post("/standin/fault", {"at": place, "kind": kind})
         told = failure(webui, fault_request(fresh_ratings(seed)))
         assert told == sentence(place, doing, kind)
+
+
+@pytest.mark.parametrize("place", ["unet:1", "unet:3", "unet:4", "unet:9", "attention:9"])
+def test_a_lack_of_memory_that_passes_costs_no_picture(standin, webui, unharmed, seed, place):
+    """The step is done again in smaller parts."""
+    request = fault_request(fresh_ratings(seed))
+    with unharmed.after():
+        standin.post("/standin/fault", {"at": place, "kind": "oom"})
+        pictures = webui.txt2img(**request).pictures
+        assert_same(pictures, webui.txt2img(**request).pictures, HOST_TOLERANCE)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ PLACES = {
     "attention": "inside a self-attention layer",
     "disk": "at a write below a folder whose name starts with a dot",
 }
-KINDS = ("error", "oom", "interrupt", "skip", "switch", "replace", "unload", "full")
+LASTING_OOM = "lasting oom"  # at every call from then on
+KINDS = ("error", "oom", LASTING_OOM, "full", "interrupt", "skip", "switch", "replace", "unload")
 _EXTENSION_OPTION = "fabric_"
 _KEPT_CALLS = 2000
 
@@ -86,7 +87,8 @@ class Faults:
             self._remaining -= 1
             if self._remaining > 0:
                 return
-            self._place = None
+            if self._kind != LASTING_OOM:
+                self._place = None
         self._happen(place)
 
     def _happen(self, place: str) -> None:
@@ -94,7 +96,7 @@ class Faults:
 
         if self._kind == "error":
             raise RuntimeError(f"stand-in fault {PLACES[place]}")
-        if self._kind == "oom":
+        if self._kind in ("oom", LASTING_OOM):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
         if self._kind == "full":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
