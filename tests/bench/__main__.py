@@ -1,92 +1,78 @@
-"""`make bench`: what feedback costs, in time over arithmetic.
-
-Prints a line per case, references and batch size: seconds of a denoiser call without feedback;
-then, for reference states computed (cold) and kept (warm), seconds with feedback over without, the
-same ratio counted in floating point operations (the limit), and achieved over limit.
-"""
+"""`make bench`: what feedback costs, in time over arithmetic."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
+import os
 import sys
-from dataclasses import asdict
+import time
 from pathlib import Path
+
+# The profiler announces itself in every run.
+os.environ.setdefault("KINETO_LOG_LEVEL", "5")
 
 import torch
 
 from lib_fabric.methods import METHODS
-from tests.bench.cases import CASES, FULL_SIZE_CASES, use_sdp_attention
-from tests.bench.measure import Bench, Result, peak_memory_mb
+from lib_fabric.settings import FabricSettings
+from tests.bench import disabled, growth, rounds, steps, webui
+from tests.bench.cases import use_sdp_attention
+from tests.bench.measure import Effort
+from tests.bench.report import describe_load, describe_machine, say, write_json
 
-HEADER = (
-    f"{'case':40} {'refs':>6} {'batch':>5} {'plain s':>8} "
-    f"{'cold':>6} {'limit':>6} {'over':>5} {'warm':>6} {'limit':>6} {'over':>5} {'MB/step':>8}"
-)
+PARTS = {"steps": steps, "rounds": rounds, "memory": growth, "disabled": disabled, "webui": webui}
 
 
 def main() -> None:
     """Runs the benchmark as the command line says."""
     arguments = _parse()
     device = torch.device(arguments.device)
-    on_gpu = device.type == "cuda"
-    dtype = torch.float16 if on_gpu else torch.float32
-    cases = FULL_SIZE_CASES if on_gpu else CASES
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    clock = time.process_time if arguments.processor_seconds else time.perf_counter
+    effort = Effort(arguments.repeats, clock=clock)
     undo = use_sdp_attention()
-    results = []
+    machine = describe_machine(device, dtype)
+    say(machine)
     try:
-        _say(
-            f"{_machine(device)}, {dtype}, torch {torch.__version__}, "
-            f"{torch.get_num_threads()} threads, median of {arguments.repeats}"
-        )
-        _say(HEADER)
-        for case in (case for case in cases if arguments.only in case.name):
-            bench = Bench(case, device, dtype)
-            for num_each in arguments.references:
-                for batch_size in arguments.batches:
-                    results.append(
-                        bench.measure(batch_size, num_each, arguments.repeats, arguments.method)
-                    )
-                    _say(_line(results[-1]))
+        results = PARTS[arguments.part].run(arguments, device, dtype, effort)
+    except webui.WebuiError as error:
+        sys.exit(f"{error}")
     finally:
         undo()
-    if not on_gpu:
-        _say(f"Peak memory of the whole run: {peak_memory_mb():.0f} MB")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(each) for each in results], indent=2) + "\n")
+    say(f"done, {describe_load()}")
+    write_json(arguments.json, machine, arguments, results)
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench ARGS='...'", description=__doc__)
+    described = "\n\n".join(f"{name}: {part.__doc__}" for name, part in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS='...'",
+        description=described,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("part", nargs="?", choices=list(PARTS), default="steps")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for full sizes in fp16")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name contains it")
     parser.add_argument("--references", type=int, nargs="+", default=[1, 4, 16], metavar="N",
                         help="liked pictures, and as many disliked (%(default)s)")  # fmt: skip
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], metavar="N")
-    parser.add_argument("--method", choices=list(METHODS), default="contrast")
-    parser.add_argument("--repeats", type=int, default=3, help="interleaved runs of each")
+    default_method = FabricSettings().method
+    parser.add_argument("--method", choices=list(METHODS), default=default_method)
+    parser.add_argument("--repeats", type=int, default=3, help="at least; in turns (%(default)s)")
+    parser.add_argument("--profile", action="store_true", help="of what misses its limit")
+    parser.add_argument("--steps", type=int, default=5, help="of a generation (%(default)s)")
+    parser.add_argument("--budget-mb", type=float, default=0, help="for kept states; 0 = no bound")
+    parser.add_argument("--processor-seconds", action="store_true",
+                        help="for a busy machine, with OMP_NUM_THREADS=1")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
-    return parser.parse_args()
-
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU"
-
-
-def _line(result: Result) -> str:
-    references = f"{result.num_liked}+{result.num_disliked}"
-    columns = [f"{result.case:40} {references:>6} {result.batch_size:5d} {result.plain_s:8.3f}"]
-    for achieved, limit in ((result.cold, result.cold_limit), (result.warm, result.warm_limit)):
-        columns.append(f"{achieved:6.2f} {limit:6.2f} {achieved / limit:5.2f}")
-    return " ".join([*columns, f"{result.states_mb:8.1f}"])
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    group = parser.add_argument_group("webui")
+    group.add_argument("--webui", metavar="URL", help="measure this running WebUI")
+    group.add_argument("--size", type=int, default=256, help="of its pictures, px (%(default)s)")
+    group.add_argument("--sampler", default="Euler", help="%(default)s")
+    arguments = parser.parse_args()
+    if arguments.webui and arguments.part == "steps":
+        arguments.part = "webui"
+    return arguments
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""What a session needs from the WebUI, over a bare U-Net. Knows torch and lib_fabric."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from lib_fabric.pictures import from_image
+from lib_fabric.reference_pass import Conditioning
+from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.settings import FabricSettings
+from tests.bench.cases import Case
+
+
+class BenchHost:
+    """lib_fabric.session.Host without a host."""
+
+    def __init__(self, case: Case, unet: nn.Module) -> None:
+        self._case, self._unet = case, unet
+
+    def unet(self) -> nn.Module:
+        return self._unet
+
+    def model_key(self) -> str:
+        return self._case.name
+
+    def state_key(self) -> str:
+        return self._case.name
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        latents = torch.nn.functional.avg_pool2d(torch.cat([pixels, pixels[:, :1]], 1) * 2 - 1, 8)
+        return latents.to(next(self._unet.parameters()).device)
+
+    def null_conditioning(self, size_latent: tuple[int, int]) -> Conditioning:
+        extra = {"y": torch.zeros(1, self._case.vector_dim)} if self._case.vector_dim else {}
+        return Conditioning(torch.zeros(1, 77, self._case.context_dim), extra)
+
+    def split_context(self, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return context, context
+
+    def upcast_attention(self) -> bool:
+        return False
+
+    def progress_text(self, text: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def stop_if_interrupted(self) -> None:
+        """Nobody interrupts a benchmark."""
+
+    def warn(self, message: str) -> None:
+        raise RuntimeError(message)
+
+
+def make_request(num_liked: int, num_disliked: int, **settings: object) -> FabricRequest:
+    """A request with pictures that are always the same; feedback at every step by default."""
+    references = [_reference(seed) for seed in range(num_liked + num_disliked)]
+    return FabricRequest(
+        FabricSettings(**{"enabled": True, "end": 1.0, **settings}),
+        tuple(references[:num_liked]),
+        tuple(references[num_liked:]),
+    )
+
+
+def _reference(seed: int) -> Reference:
+    pixels = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    return Reference(from_image(Image.fromarray(pixels)))

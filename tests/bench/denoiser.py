@@ -1,0 +1,101 @@
+"""Denoiser calls of one case, as the host makes them. Knows torch and lib_fabric."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from lib_fabric.latents import LatentCache
+from lib_fabric.methods import METHODS, weigh
+from lib_fabric.request import FabricRequest
+from lib_fabric.row_names import RowNames
+from lib_fabric.schedule import feedback_weights
+from lib_fabric.session import DenoiseStep, FabricSession
+from lib_fabric.state_cache import StateCache
+from tests.bench.arithmetic import Arithmetic
+from tests.bench.bench_host import BenchHost
+from tests.bench.cases import Case
+
+NUM_TIMESTEPS = 1000
+
+
+class Denoiser:
+    """A case's U-Net on one device, and its calls with and without feedback."""
+
+    def __init__(self, case: Case, device: torch.device, dtype: torch.dtype) -> None:
+        self.case, self.device, self._dtype = case, device, dtype
+        self.unet = case.build(device, dtype)
+        self._host = BenchHost(case, self.unet)
+        self._latents = LatentCache()
+        self.arithmetic = Arithmetic.of(self.unet, lambda: self._call_unet(1, 0.5))
+
+    @contextlib.contextmanager
+    def session(
+        self, request: FabricRequest | None, states: StateCache | None = None
+    ) -> Iterator[FabricSession | None]:
+        """A generation with this feedback, or with none."""
+        with torch.no_grad():
+            if request is None:
+                yield None
+                return
+            session = FabricSession(request, self._host, self._latents, states)
+            with session.installed():
+                yield session
+
+    def step(
+        self, session: FabricSession | None, num_cond: int, num_uncond: int, progress: float = 0.0
+    ) -> None:
+        """One denoiser call; returns when it is done.
+
+        Args:
+            progress: 0 to 1, from which the noise level follows.
+        """
+        rows = num_cond + num_uncond
+        alpha = 0.05 + 0.9 * progress
+        if session is not None:
+            step = DenoiseStep(
+                alpha, progress, num_cond, rows, self.case.size_latent, x=self._noise(rows)
+            )
+            session.begin_denoise(lambda: step)
+        self._call_unet(rows, alpha)
+        if session is not None:
+            session.end_denoise()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def limits(self, request: FabricRequest, batch_size: int) -> tuple[float, float]:
+        """Operations of a step with feedback over those without: (cold, warm)."""
+        settings = request.settings
+        strengths = feedback_weights(settings, 0.0)
+        liked = weigh(request.liked, strengths[0])
+        disliked = weigh(request.disliked, strengths[1])
+        method = METHODS[settings.method]
+        names = RowNames().name_rows(self._noise(2 * batch_size), 2 * batch_size, False)
+        attended = []
+        for row in range(2 * batch_size):
+            choose = method.conditional if row < batch_size else method.unconditional
+            chosen = choose(liked, disliked, names[min(row, len(names) - 1)])
+            for rated in (chosen.joined, *(pull.rated for pull in chosen.pulls)):
+                attended += [each.picture_id for each in rated]
+        count = self.arithmetic.limit
+        rows = 2 * batch_size
+        return (
+            count(rows, len(attended), len(set(attended))),
+            count(rows, len(attended), 0),
+        )
+
+    def _noise(self, rows: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randn(rows // 2 or 1, 4, *self.case.size_latent, generator=generator)
+        # The host sends each picture's latent once for each of its prompts.
+        return noise.repeat(2, 1, 1, 1)[:rows].to(self.device, self._dtype)
+
+    def _call_unet(self, rows: int, alpha: float) -> None:
+        like = {"device": self.device, "dtype": self._dtype}
+        timesteps = torch.full((rows,), NUM_TIMESTEPS * (1 - alpha), device=self.device)
+        inputs = {"context": torch.ones(rows, 77, self.case.context_dim, **like)}
+        if self.case.vector_dim:
+            inputs["y"] = torch.ones(rows, self.case.vector_dim, **like)
+        self.unet(self._noise(rows), timesteps, **inputs)
