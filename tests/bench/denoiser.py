@@ -29,6 +29,7 @@ class Denoiser:
         self.unet = case.build(device, dtype)
         self._host = BenchHost(case, self.unet)
         self._latents = LatentCache()
+        self._made: dict[int, dict[str, torch.Tensor]] = {}
         self.arithmetic = Arithmetic.of(self.unet, lambda: self._call_unet(1, 0.5))
 
     @contextlib.contextmanager
@@ -56,7 +57,7 @@ class Denoiser:
         alpha = 0.05 + 0.9 * progress
         if session is not None:
             step = DenoiseStep(
-                alpha, progress, num_cond, rows, self.case.size_latent, x=self._noise(rows)
+                alpha, progress, num_cond, rows, self.case.size_latent, x=self._inputs(rows)["x"]
             )
             session.begin_denoise(lambda: step)
         self._call_unet(rows, alpha)
@@ -72,7 +73,7 @@ class Denoiser:
         liked = weigh(request.liked, strengths[0])
         disliked = weigh(request.disliked, strengths[1])
         method = METHODS[settings.method]
-        names = RowNames().name_rows(self._noise(2 * batch_size), 2 * batch_size, False)
+        names = RowNames().name_rows(self._inputs(2 * batch_size)["x"], 2 * batch_size, False)
         attended = []
         for row in range(2 * batch_size):
             choose = method.conditional if row < batch_size else method.unconditional
@@ -86,16 +87,21 @@ class Denoiser:
             count(rows, len(attended), 0),
         )
 
-    def _noise(self, rows: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(0)
-        noise = torch.randn(rows // 2 or 1, 4, *self.case.size_latent, generator=generator)
-        # The host sends each picture's latent once for each of its prompts.
-        return noise.repeat(2, 1, 1, 1)[:rows].to(self.device, self._dtype)
+    def _inputs(self, rows: int) -> dict[str, torch.Tensor]:
+        """Everything but the timesteps; made once, so that no call pays for it."""
+        if rows not in self._made:
+            generator = torch.Generator().manual_seed(0)
+            noise = torch.randn(rows // 2 or 1, 4, *self.case.size_latent, generator=generator)
+            context = torch.randn(rows, 77, self.case.context_dim, generator=generator)
+            # The host sends each picture's latent once for each of its prompts.
+            inputs = {"x": noise.repeat(2, 1, 1, 1)[:rows], "context": context}
+            if self.case.vector_dim:
+                inputs["y"] = torch.randn(rows, self.case.vector_dim, generator=generator)
+            self._made[rows] = {
+                name: value.to(self.device, self._dtype) for name, value in inputs.items()
+            }
+        return self._made[rows]
 
     def _call_unet(self, rows: int, alpha: float) -> None:
-        like = {"device": self.device, "dtype": self._dtype}
         timesteps = torch.full((rows,), NUM_TIMESTEPS * (1 - alpha), device=self.device)
-        inputs = {"context": torch.ones(rows, 77, self.case.context_dim, **like)}
-        if self.case.vector_dim:
-            inputs["y"] = torch.ones(rows, self.case.vector_dim, **like)
-        self.unet(self._noise(rows), timesteps, **inputs)
+        self.unet(timesteps=timesteps, **self._inputs(rows))

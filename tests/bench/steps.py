@@ -3,7 +3,7 @@
 Prints a line per case, references and batch size: seconds of a denoiser call without feedback;
 then, for reference states computed (cold) and kept (warm), seconds with feedback over without and
 their 95 % interval, the same ratio counted in floating point operations (the limit), and achieved
-over limit. At the end memory: the peak over that without feedback, cold and warm, and the
+over limit ("over"). At the end memory: the peak over that without feedback, cold and warm, and the
 reference states of one step, which the warm peak includes.
 """
 

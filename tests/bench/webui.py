@@ -55,18 +55,12 @@ class Requests:
         Raises:
             WebuiError: no WebUI with an API at this address, or no FABRIC of this repository in it.
         """
-        scripts = self._get("/sdapi/v1/script-info")
-        labels = {
-            argument.get("label")
-            for script in scripts
-            if script.get("name") == TITLE
-            for argument in script.get("args", [])
-        }
-        if not labels:
+        scripts = self._get("/sdapi/v1/scripts")["txt2img"]
+        if TITLE not in scripts:
             raise WebuiError(f"FABRIC is not installed in the WebUI at {self._url}.")
-        if "Strength outside" not in labels:
-            raise WebuiError(f"Another extension named FABRIC is installed at {self._url}.")
         options = self._get("/sdapi/v1/options")
+        if "fabric_keep_states" not in options:
+            raise WebuiError(f"Another extension named FABRIC is installed at {self._url}.")
         return (
             f"{options.get('sd_model_checkpoint')}, states kept: "
             f"{options.get('fabric_keep_states')}, {options.get('fabric_keep_states_mb')} MB"
