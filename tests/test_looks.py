@@ -113,9 +113,9 @@ def test_a_list_that_comes_later_is_seen_where_the_other_was(tiny_unet, fake_hos
                 seen_at = (step.alpha, timestep)
             else:
                 out = denoise(session, tiny_unet, step, x, timestep.expand(4), context)
-                golden = compute_golden(
-                    tiny_unet, host, request, x, timestep.expand(4), context, step, seen_at=seen_at
-                )
+    golden = compute_golden(
+        tiny_unet, host, request, x, timestep.expand(4), context, step, seen_at=seen_at
+    )
     assert_close(out, golden)
 
 
