@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _parse() -> argparse.Namespace:
-    described = "\n\n".join(f"{name}: {part.__doc__}" for name, part in PARTS.items())
+    described = "\n".join(part.__doc__ for part in PARTS.values())
     parser = argparse.ArgumentParser(
         prog="make bench ARGS='...'",
         description=described,
