@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import torch
 
 from lib_fabric.latents import LatentCache
-from lib_fabric.methods import METHODS, weigh
-from lib_fabric.request import FabricRequest
+from lib_fabric.methods import METHODS, Rated
+from lib_fabric.request import FabricRequest, Reference
 from lib_fabric.row_names import RowNames
 from lib_fabric.schedule import feedback_weights
 from lib_fabric.session import DenoiseStep, FabricSession
@@ -70,8 +70,8 @@ class Denoiser:
         """Operations of a step with feedback over those without: (cold, warm)."""
         settings = request.settings
         strengths = feedback_weights(settings, 0.0)
-        liked = weigh(request.liked, strengths[0])
-        disliked = weigh(request.disliked, strengths[1])
+        liked = _weigh(request.liked, strengths[0])
+        disliked = _weigh(request.disliked, strengths[1])
         method = METHODS[settings.method]
         names = RowNames().name_rows(self._inputs(2 * batch_size)["x"], 2 * batch_size, False)
         attended = []
@@ -105,3 +105,8 @@ class Denoiser:
     def _call_unet(self, rows: int, alpha: float) -> None:
         timesteps = torch.full((rows,), NUM_TIMESTEPS * (1 - alpha), device=self.device)
         self.unet(timesteps=timesteps, **self._inputs(rows))
+
+
+def _weigh(references: tuple[Reference, ...], strength: float) -> tuple[Rated, ...]:
+    weighed = [Rated(each.picture.id, strength * each.weight) for each in references]
+    return tuple(each for each in weighed if each.weight > 0)
