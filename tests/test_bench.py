@@ -210,8 +210,9 @@ def test_a_case_is_measured(denoiser, method):
     result = measure(denoiser, arms, ONCE)
     assert result.plain_s > 0
     assert 1 < result.warm_limit < result.cold_limit
-    assert result.warm_mb >= result.states_mb > 0
-    assert result.cold_mb >= result.states_mb
+    # Less than the states where feedback's own peak is lower than the plain one at that moment.
+    assert result.states_mb > 0
+    assert min(result.cold_mb, result.warm_mb) > result.states_mb / 2
     assert steps.line(result).startswith("small ")
 
 
