@@ -37,6 +37,7 @@ def main() -> None:
     """Runs the evaluation as the command line says."""
     arguments = _parse()
     arms = [*all_cases.ARMS, *(all_cases.SWEEP if arguments.sweep else ())]
+    arms += all_cases.SPEED if arguments.speed else ()
     if arguments.arms:
         arms = [arm for arm in arms if arm.name in arguments.arms]
     if arguments.results:
@@ -174,6 +175,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--protocols", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--arms", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--sweep", action="store_true", help="the paper's rule at other strengths")
+    parser.add_argument("--speed", action="store_true", help="the settings that save time")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cfg", type=float, default=4.0)
     parser.add_argument("--size", type=int, default=64, metavar="PIXELS")

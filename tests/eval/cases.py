@@ -120,3 +120,10 @@ SWEEP = (
     Arm("paper, end .4", {**_PAPER, "end": 0.4}),
     Arm("paper, strength .3, end .4", {**_PAPER, "strength": 0.3, "end": 0.4}),
 )
+# A picture has 64 tokens in the tiny model's upper layers and 16 in the lower ones.
+SPEED = (
+    Arm("paper, merge 2", {**_PAPER, "merge": 2}),
+    Arm("paper, max_tokens 64", {**_PAPER, "max_tokens": 64}),
+    Arm("paper, refresh 2", {**_PAPER, "refresh": 2}),
+    Arm("paper, refresh 4", {**_PAPER, "refresh": 4}),
+)
