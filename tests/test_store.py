@@ -490,3 +490,16 @@ def test_a_clock_that_was_once_wrong_keeps_no_picture_for_ever(store):
         os.utime(path, (time.time() + ahead,) * 2)
         assert (store.longest_unused() == []) == is_spared
     assert store.delete([picture.id]) == [picture.id]
+
+
+def test_what_another_process_adds_counts_after_a_while(store, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    store.add(_image(1))
+    before = store.num_bytes()
+    PictureStore(store._folder).add(_image(2))
+    size = sum(path.stat().st_size for path in _files(store._folder))
+    now[0] += 299
+    assert store.num_bytes() == before, "counted anew each time, which takes long"
+    now[0] += 2
+    assert store.num_bytes() == size > before
