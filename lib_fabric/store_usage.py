@@ -81,7 +81,7 @@ class StoreUsage:
         for suffix in _SUFFIXES:
             file = path.with_suffix(suffix)
             try:
-                state = file.stat()
+                state = file.lstat()
                 if suffix == PICTURE_SUFFIX and _is_spared(state.st_mtime, spare_seconds):
                     return False
                 file.unlink()

@@ -503,3 +503,22 @@ def test_what_another_process_adds_counts_after_a_while(store, monkeypatch):
     assert store.num_bytes() == before, "counted anew each time, which takes long"
     now[0] += 2
     assert store.num_bytes() == size > before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("is_loop", [False, True])
+def test_a_link_in_a_pictures_place_takes_its_own_room_and_can_be_deleted(store, tmp_path, is_loop):
+    other = store.add(_image(1))
+    room = store.num_bytes()
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(100_000))
+    name = from_image(_image(2)).id
+    link = store._folder / name[:2] / f"{name}.png"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(link if is_loop else large)
+    assert set(store.longest_unused(spare_seconds=0)) == {name, other.id}
+    assert room < store.num_bytes() < room + 1000
+    assert store.delete([name], spare_seconds=0) == [name]
+    assert store.num_bytes() == room
+    assert large.stat().st_size == 100_000
+    assert not link.is_symlink()
