@@ -175,6 +175,17 @@ def test_notes_and_thumbnails_count(library, limit):
     assert library.enforce_limit() == [picture_id(0), picture_id(1)]
 
 
+def test_what_was_rewritten_counts_once_before_anything_goes(library, limit):
+    _add(library, 0, 1)
+    assert library.store.num_bytes() == _bytes_of(library, 0, 1)
+    for _ in range(3):
+        library.history.record("", TAB, picture_id(1), "liked", Details("long " * 1000))
+    limit.bytes = _bytes_of(library, 0, 1) + 1
+    assert library.store.num_bytes() > limit.bytes + 5000, "counted quickly: three notes"
+    assert library.enforce_limit() == []
+    assert library.store.num_bytes() == limit.bytes - 1
+
+
 def test_the_limit_is_asked_anew_each_time(library, limit):
     _add(library, 0, 1, 2)
     for num_kept in (3, 2, 1):
