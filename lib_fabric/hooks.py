@@ -23,6 +23,8 @@ BLOCK_CLASS_NAME = "BasicTransformerBlock"
 _AUTOCAST_DEVICES = ("cpu", "cuda", "xpu")
 
 Forward = Callable[..., Any]
+# Where one reference's keys and values go, by layer, and how they are merged.
+Captured = tuple[LayerStates, Merging | None]
 BeforeUnet = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]
 
 
@@ -53,8 +55,7 @@ class SelfAttentionHooks:
         self._cross_layers = [block.attn2 for block in _blocks(unet) if hasattr(block, "attn2")]
         self._replaced: list[tuple[nn.Module, Forward, Forward | None]] = []
         self._handle: torch.utils.hooks.RemovableHandle | None = None
-        self._captured: LayerStates | None = None
-        self._merging: Merging | None = None
+        self._captured: list[Captured] | None = None
         self.plan: list[RowGroup] | None = None
 
     @property
@@ -113,14 +114,17 @@ class SelfAttentionHooks:
                 layer.forward = original
 
     @contextlib.contextmanager
-    def capture(self, states: LayerStates, merging: Merging | None = None) -> Iterator[None]:
-        """Within it, every hooked layer leaves its keys and values in `states`, merged.
+    def capture(self, *captured: Captured) -> Iterator[None]:
+        """Within it, every hooked layer leaves its keys and values, merged, one for each row.
 
-        The U-Net call inside is one reference: all its rows count as that one's. What others have
-        put on cross-attention is out of the way meanwhile: Regional Prompter's divides pictures
-        among prompts, and counts on the rows that the host sends.
+        What others have put on cross-attention is out of the way meanwhile: Regional Prompter's
+        divides pictures among prompts, and counts on the rows that the host sends.
+
+        Args:
+            captured: one for each row of the U-Net call inside; where to leave them, and how they
+                are merged.
         """
-        self._captured, self._merging = states, merging
+        self._captured = list(captured)
         others = [
             (layer, layer.__dict__.pop("forward"))
             for layer in self._cross_layers
@@ -176,12 +180,20 @@ class SelfAttentionHooks:
         groups = [RowGroup(x.shape[0])] if self.plan is None else self.plan
         if self._captured is not None:
             groups = [RowGroup(x.shape[0])]
-            states = KeyValues(_join_rows(k), _join_rows(v))
-            self._captured[index] = states if self._merging is None else self._merging.merge(states)
+            self._keep(index, k, v)
         autocast = _without_autocast(x.device) if upcast else contextlib.nullcontext()
         with autocast, doing("attending to the rated pictures"):
             out = attend_groups(index, q, k, v, groups, layer.scale, self._frugality.num_parts)
         return layer.to_out(out.transpose(1, 2).flatten(2).to(dtype))
+
+    def _keep(self, index: int, k: torch.Tensor, v: torch.Tensor) -> None:
+        """Leaves one layer's keys and values `[rows, heads, tokens, head_dim]` with each row."""
+        num_rows = len(self._captured)
+        rows = zip(k.chunk(num_rows), v.chunk(num_rows), strict=True)
+        for (states, merging), own in zip(self._captured, rows, strict=True):
+            # Copied, since a part of a tensor keeps the whole of it in memory.
+            own = [_join_rows(each).clone() if num_rows > 1 else _join_rows(each) for each in own]
+            states[index] = KeyValues(*own) if merging is None else merging.merge(KeyValues(*own))
 
 
 def _without_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -58,6 +58,11 @@ class Attended:
     joined: tuple[Rated, ...] = ()
     pulls: tuple[Pull, ...] = ()
 
+    @property
+    def rated(self) -> tuple[Rated, ...]:
+        """All that it attends to."""
+        return (*self.joined, *(each for pull in self.pulls for each in pull.rated))
+
 
 class Method(Protocol):
     """Chooses what a row attends to. The same row and pictures always give the same answer."""

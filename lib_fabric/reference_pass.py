@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -21,6 +21,11 @@ from lib_fabric.merging import Merging
 from lib_fabric.state_cache import StateCache
 
 logger = logging.getLogger(__name__)
+
+# References in one U-Net call. A row alone is slow: as much is read of the model's weights for one
+# row as for two. Always so many, a last one beside itself: kernels of another number of rows round
+# differently, and what is seen of a picture must not depend on which others are rated.
+ROWS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -58,17 +63,28 @@ class UnetCall:
     def num_rows(self) -> int:
         return self.x.shape[0]
 
-    def inputs(self, conditioning: Conditioning) -> dict[str, torch.Tensor]:
-        """Keyword arguments of a U-Net call for one reference at this call's timestep."""
+    def inputs(self, conditioning: Conditioning, num_rows: int) -> dict[str, torch.Tensor]:
+        """Keyword arguments of a U-Net call for so many references at this call's timestep."""
         # Models with an image embedding in y (unCLIP) take zeros for "no picture given".
-        extra = {} if self.y is None else {"y": torch.zeros_like(self.y[:1])}
-        extra |= {name: value.to(self.x) for name, value in conditioning.extra.items()}
-        context = conditioning.context.to(self.context)
-        return {"timesteps": self.timesteps[:1], "context": context, **extra}
+        given = {} if self.y is None else {"y": torch.zeros_like(self.y[:1])}
+        given |= {name: value.to(self.x) for name, value in conditioning.extra.items()}
+        given |= {"timesteps": self.timesteps[:1], "context": conditioning.context.to(self.context)}
+        return {name: value.repeat_interleave(num_rows, 0) for name, value in given.items()}
+
+
+class Seen(NamedTuple):
+    """What is looked at: a picture, and how its tokens are merged."""
+
+    picture_id: str
+    merging: Merging
 
 
 class References:
-    """The references of one pass: one model, one size."""
+    """The references of one pass: one model, one size.
+
+    Attributes:
+        rows_at_once: in one U-Net call; always so many, see `ROWS_AT_ONCE`. 1 needs least memory.
+    """
 
     def __init__(
         self,
@@ -93,50 +109,60 @@ class References:
         self._key = (state_key, frozenset(sizes), _digest(conditioning))
         self._cache = cache
         self._kept_is_checked = False
+        self.rows_at_once = ROWS_AT_ONCE
 
-    def states(
-        self,
-        hooks: SelfAttentionHooks,
-        call: UnetCall,
-        picture_id: str,
-        look: Look,
-        merging: Merging,
-    ) -> LayerStates:
-        """What a look sees of one reference: kept states, or those of a reference pass.
+    def look_on(
+        self, hooks: SelfAttentionHooks, call: UnetCall, wanted: Sequence[Seen], look: Look
+    ) -> bool:
+        """Puts the next few of `wanted`, and all that are kept, into `look.states`.
 
-        The key holds what is known to change them. For what is not (other extensions patch U-Nets
-        too), the first kept states of each pass are computed anew and compared.
+        Returns:
+            Whether there were any that a reference pass had to look at; if not, all are there.
         """
-        if (picture_id, merging) not in look.states:
-            # A later U-Net call may use this look, at a timestep of its own.
-            if look.timesteps is None:
-                look.timesteps = call.timesteps[:1].clone()
-            call = replace(call, timesteps=look.timesteps)
-            look.states[picture_id, merging] = self._see(hooks, call, picture_id, look, merging)
-        return look.states[picture_id, merging]
+        together = self._next_unseen(call, wanted, look)
+        if not together:
+            return False
+        # A later U-Net call may use this look, at a timestep of its own.
+        if look.timesteps is None:
+            look.timesteps = call.timesteps[:1].clone()
+        call = replace(call, timesteps=look.timesteps)
+        found = self._reference_pass(hooks, call, together, look.alpha)
+        for seen, states in zip(together, found, strict=True):
+            key = self._key_of(seen, look)
+            self._compare(key, states)
+            self._keep(key, states)
+            look.states[seen] = states
+        return True
 
-    def _see(
-        self,
-        hooks: SelfAttentionHooks,
-        call: UnetCall,
-        picture_id: str,
-        look: Look,
-        merging: Merging,
-    ) -> LayerStates:
-        key = (self._key, look.alpha, picture_id, merging)
-        kept = self._cache.get(key, call.x.device)
-        if kept is not None and self._kept_is_checked:
-            return kept
-        noised = self._noised(picture_id, look.alpha, call)
-        states = self._reference_pass(hooks, call, noised, merging)
-        if kept is not None:
-            self._kept_is_checked = _equal(kept, states)
-            if not self._kept_is_checked:
-                logger.info("The model has changed: kept reference states are dropped.")
-                self._cache.clear()
-                self._kept_is_checked = True
-        self._keep(key, states)
-        return states
+    def _next_unseen(self, call: UnetCall, wanted: Sequence[Seen], look: Look) -> list[Seen]:
+        """What of `wanted` the next reference pass looks at; takes what is kept.
+
+        The key of kept states holds what is known to change them. For what is not (other extensions
+        patch U-Nets too), the first kept ones of each pass are seen anew and compared.
+        """
+        kept, missing = [], []
+        for seen in dict.fromkeys(wanted):
+            if seen in look.states:
+                continue
+            key = self._key_of(seen, look)
+            states = self._cache.get(key, call.x.device) if self._kept_is_checked else None
+            if states is not None:
+                look.states[seen] = states
+            else:
+                (kept if key in self._cache else missing).append(seen)
+        return [*kept[:1], *missing, *kept[1:]][: self.rows_at_once]
+
+    def _key_of(self, seen: Seen, look: Look) -> Hashable:
+        return (self._key, self.rows_at_once, look.alpha, seen)
+
+    def _compare(self, key: Hashable, states: LayerStates) -> None:
+        if self._kept_is_checked or key not in self._cache:
+            return
+        device = next(iter(states.values())).keys.device
+        if not _equal(self._cache.get(key, device), states):
+            logger.info("The model has changed: kept reference states are dropped.")
+            self._cache.clear()
+        self._kept_is_checked = True
 
     def _keep(self, key: Hashable, states: LayerStates) -> None:
         try:
@@ -149,30 +175,32 @@ class References:
             self._cache.clear()
 
     def _reference_pass(
-        self, hooks: SelfAttentionHooks, call: UnetCall, noised: torch.Tensor, merging: Merging
-    ) -> LayerStates:
-        """Runs one noised reference `[1, C, h, w]` through the U-Net; its keys and values.
-
-        One at a time, so that they do not depend, not even in the last bit, on which others are
-        rated.
-        """
+        self,
+        hooks: SelfAttentionHooks,
+        call: UnetCall,
+        together: Sequence[Seen],
+        alpha: float,
+    ) -> list[LayerStates]:
+        """Runs noised references through the U-Net; their keys and values."""
+        rows = [*together, *[together[-1]] * (self.rows_at_once - len(together))]
+        noised = torch.stack([self._noised(each.picture_id, alpha, call) for each in rows])
         if noised.shape[1] != call.x.shape[1]:
             raise UnsupportedModelError(
                 f"This checkpoint's model takes {call.x.shape[1]} channels where rated pictures "
                 f"have {noised.shape[1]}. Switch FABRIC off, or choose another checkpoint."
             )
-        states: LayerStates = {}
-        with hooks.capture(states, merging):
+        captured = [({}, each.merging) for each in rows]
+        inputs = call.inputs(self._conditioning, len(rows))
+        with hooks.capture(*captured):
             # The class's forward: another extension may have replaced the instance's, and its
             # control is not meant for references.
-            type(hooks.unet).forward(hooks.unet, noised, **call.inputs(self._conditioning))
-        return states
+            type(hooks.unet).forward(hooks.unet, noised, **inputs)
+        return [states for states, _ in captured[: len(together)]]
 
     def _noised(self, picture_id: str, alpha: float, call: UnetCall) -> torch.Tensor:
         noised = noised_latent(*self._latents[picture_id], alpha).to(call.x)
         concat = self._conditioning.concat
-        noised = noised if concat is None else torch.cat([noised, concat[0].to(call.x)])
-        return noised[None]
+        return noised if concat is None else torch.cat([noised, concat[0].to(call.x)])
 
 
 def _digest(conditioning: Conditioning) -> str:

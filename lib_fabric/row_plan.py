@@ -6,7 +6,7 @@ Knows methods and the shape of the states; not where states come from, not the h
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from lib_fabric.looks import Look
 from lib_fabric.methods import Attended, Method, Rated
 from lib_fabric.row_attention import LayerStates, PullStates, RowGroup
 
-StatesOf = Callable[[Rated], LayerStates]
+StatesOf = Callable[[Sequence[Rated]], list[LayerStates]]
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,28 @@ class Armed:
     rows_seen: int = 0
 
     def group_rows(self, num_rows: int, method: Method, states_of: StatesOf) -> list[RowGroup]:
-        """The next rows and what they attend to; equal neighbours share a group."""
-        rows = range(self.rows_seen, self.rows_seen + num_rows)
+        """The next rows and what they attend to; equal neighbours share a group.
 
-        def states(rated: tuple[Rated, ...]) -> tuple[tuple[LayerStates, ...], tuple[float, ...]]:
-            return tuple(map(states_of, rated)), tuple(each.weight for each in rated)
+        Args:
+            states_of: asked once, for all references that the rows attend to.
+        """
+        rows = range(self.rows_seen, self.rows_seen + num_rows)
+        attended = [self._attended(method, row) for row in rows]
+        rated = list(dict.fromkeys(each for row in attended for each in row.rated))
+        states = dict(zip(rated, states_of(rated), strict=True))
+
+        def states_and_weights(
+            rated: Sequence[Rated],
+        ) -> tuple[tuple[LayerStates, ...], tuple[float, ...]]:
+            return tuple(states[each] for each in rated), tuple(each.weight for each in rated)
 
         groups = []
-        for attended, equals in itertools.groupby(self._attended(method, row) for row in rows):
-            pulls = tuple(PullStates(pull.share, *states(pull.rated)) for pull in attended.pulls)
-            groups.append(RowGroup(len(list(equals)), *states(attended.joined), pulls))
+        for alike, equals in itertools.groupby(attended):
+            pulls = tuple(
+                PullStates(pull.share, *states_and_weights(pull.rated)) for pull in alike.pulls
+            )
+            joined = states_and_weights(alike.joined)
+            groups.append(RowGroup(len(list(equals)), *joined, pulls))
         return groups
 
     def _attended(self, method: Method, row: int) -> Attended:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -21,7 +22,7 @@ from lib_fabric.looks import Looks
 from lib_fabric.memory import Frugality
 from lib_fabric.merging import Merging
 from lib_fabric.methods import METHODS, Rated, weigh
-from lib_fabric.reference_pass import Conditioning, References, UnetCall
+from lib_fabric.reference_pass import Conditioning, References, Seen, UnetCall
 from lib_fabric.request import PICTURE_LISTS, FabricRequest
 from lib_fabric.row_attention import LayerStates, RowGroup
 from lib_fabric.row_names import RowNames
@@ -258,22 +259,20 @@ class FabricSession:
             self._hooks.plan = groups
 
     def _group_rows(self, armed: Armed, call: UnetCall) -> list[RowGroup]:
-        def states_of(rated: Rated) -> LayerStates:
-            # Many pictures take long: whoever presses Interrupt is not to wait for them all.
-            self._host.stop_if_interrupted()
-            merging = self._mergings[rated.list_name]
+        def states_of(rated: Sequence[Rated]) -> list[LayerStates]:
+            wanted = [Seen(each.picture_id, self._mergings[each.list_name]) for each in rated]
+            look_on = partial(self._references.look_on, self._hooks, call, wanted, armed.look)
             with doing(LOOKING):
-                return self._frugality.retry(
-                    lambda: self._references.states(
-                        self._hooks, call, rated.picture_id, armed.look, merging
-                    ),
-                    LOOKING,
-                )
+                while self._frugality.retry(look_on, LOOKING):
+                    # Many pictures take long: whoever presses Interrupt is not to wait for all.
+                    self._host.stop_if_interrupted()
+            return [armed.look.states[each] for each in wanted]
 
         return armed.group_rows(call.num_rows, self._method, states_of)
 
     def _make_room(self) -> None:
         self._host.stop_if_interrupted()
         logger.info("Out of memory: tried again with attention in smaller parts.")
+        self._references.rows_at_once = 1
         self._states.give_way(self._device)
         self._host.free_memory()

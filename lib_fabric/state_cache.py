@@ -53,6 +53,9 @@ class StateCache:
         self._generation += 1
         self._short_of = None
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
     def get(self, key: Hashable, device: torch.device) -> LayerStates | None:
         """Returns the states under `key` on `device`, or None."""
         kept = self._kept.get(key)

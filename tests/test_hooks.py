@@ -35,7 +35,7 @@ def _installed(unet, host, before_unet=_ignore):
 
 def _captured(hooks, unet, seed=7):
     states = {}
-    with hooks.capture(states):
+    with hooks.capture((states, None)):
         _run(unet, 1, seed)
     return states
 
@@ -49,7 +49,7 @@ def _capture_each(hooks, layer, pictures):
     references, out = [], []
     for picture in pictures:
         references.append({})
-        with hooks.capture(references[-1]):
+        with hooks.capture((references[-1], None)):
             out.append(layer(picture[None])[0])
     return tuple(references), out
 

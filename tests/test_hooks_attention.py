@@ -30,7 +30,7 @@ def _capture_each(hooks, layer, pictures):
     references, out = [], []
     for picture in pictures:
         references.append({})
-        with hooks.capture(references[-1]):
+        with hooks.capture((references[-1], None)):
             out.append(layer(picture[None])[0])
     return tuple(references), out
 
@@ -43,7 +43,7 @@ def test_captured_are_keys_and_values_per_layer_and_reference(tiny_unet, fake_ho
     with _installed(tiny_unet, fake_host) as hooks:
         states = {}
         x, timesteps, context = make_inputs(1)
-        with hooks.capture(states):
+        with hooks.capture((states, None)):
             tiny_unet(x, timesteps, context=context)
     assert sorted(states) == list(range(len(layers)))
     for index, layer in enumerate(layers):

@@ -21,7 +21,8 @@ OOM = [
     RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
     MemoryError(),
 ]
-NUM_REFERENCES = 3
+# Of a step, for three pictures, two at a time; then come the rows.
+NUM_PASSES = 2
 
 
 class Faults:
@@ -65,7 +66,7 @@ def sample(fake_host, method="paper", states=None, steps=2):
 
 # The U-Net's calls of a step: one for each reference, then the rows.
 PLACES = [
-    ("unet", [1]), ("unet", [2]), ("unet", [NUM_REFERENCES]), ("unet", [NUM_REFERENCES + 1]),
+    ("unet", [1]), ("unet", [2]), ("unet", [NUM_PASSES]), ("unet", [NUM_PASSES + 1]),
     ("unet", [1, 2]), ("unet", [4, 5, 6]), ("unet", [1, 3, 6, 9]), ("unet", [6]),
     ("attention", [1]), ("attention", [3]), ("attention", [16]), ("attention", [16, 17, 18]),
     ("attention", [1, 2, 3, 4, 5]), ("get", [1]), ("get", [2, 3]), ("get", [5]),
@@ -79,6 +80,8 @@ def test_the_picture_is_the_same(fake_host, monkeypatch, method, place, at):
     expected, _ = sample(fake_host, method)
     unet = fake_host.current_unet = make_tiny_unet()
     states = StateCache(2**28)
+    if place == "get":
+        sample(fake_host, method, states)
     faults = Faults(at, OOM[0])
     inject(place, faults, unet, states, monkeypatch)
     clean = fingerprint(unet)
@@ -105,7 +108,7 @@ def test_a_lack_of_memory_is_known_on_every_device(fake_host, monkeypatch, error
 
 
 @pytest.mark.parametrize("place", ["unet", "attention"])
-@pytest.mark.parametrize("at", [1, 4], ids=["references", "rows"])
+@pytest.mark.parametrize("at", [1, NUM_PASSES + 1], ids=["references", "rows"])
 @pytest.mark.parametrize("error", [ValueError("no"), RuntimeError("CUDA error: launch failure")])
 def test_nothing_else_is_tried_again(fake_host, monkeypatch, place, at, error):
     unet = fake_host.current_unet = make_tiny_unet()
@@ -122,7 +125,7 @@ class _Interrupted(BaseException):
     """The host's InterruptedException is a BaseException."""
 
 
-@pytest.mark.parametrize("at", [1, 4], ids=["references", "rows"])
+@pytest.mark.parametrize("at", [1, NUM_PASSES + 1], ids=["references", "rows"])
 def test_nothing_is_tried_again_for_whoever_has_pressed_interrupt(fake_host, monkeypatch, at):
     unet = fake_host.current_unet = make_tiny_unet()
     faults = Faults([at], OOM[0])
@@ -145,7 +148,7 @@ def test_nothing_is_tried_again_for_whoever_has_pressed_interrupt(fake_host, mon
     ("place", "at", "action"),
     [
         ("unet", 1, "looking at the rated pictures"),
-        ("unet", 4, "following the rated pictures"),
+        ("unet", NUM_PASSES + 1, "following the rated pictures"),
         ("attention", 1, "attending to the rated pictures"),
         ("attention", 16, "attending to the rated pictures"),
     ],
@@ -187,7 +190,7 @@ def test_a_call_that_is_not_ours_is_not_tried_again(tiny_unet, fake_host, monkey
 
 def test_the_smaller_parts_stay_for_the_pass_and_no_longer(fake_host, monkeypatch):
     unet = fake_host.current_unet
-    inject("unet", Faults([4], OOM[0]), unet, None, monkeypatch)
+    inject("unet", Faults([NUM_PASSES + 1], OOM[0]), unet, None, monkeypatch)
     session = make_session(make_request((1.0, 0.5), hires=True), fake_host)
     parts = []
     with session.installed():

@@ -20,6 +20,7 @@ from torch import nn
 
 from lib_fabric.errors import UnsupportedModelError
 from lib_fabric.latents import LatentCache
+from lib_fabric.methods import METHODS
 from lib_fabric.session import FabricSession
 from lib_fabric.state_cache import StateCache
 
@@ -104,9 +105,28 @@ def test_kept_states_change_nothing(tiny_unet, fake_host):
             runs.append((torch.cat(outs), len(calls)))
     assert torch.equal(runs[1][0], runs[0][0])
     assert torch.equal(runs[2][0], runs[0][0])
-    # Two steps of one denoising and three reference passes, and one step past the end. With kept
-    # states one reference pass is left, which checks them.
-    assert [count for _, count in runs] == [9, 9, 4]
+    # Two steps of one denoising and two reference passes of two rows, for three pictures, and one
+    # step past the end. With kept states one reference pass is left, which checks them.
+    assert [count for _, count in runs] == [7, 7, 4]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_seen_of_a_picture_depends_on_no_other(tiny_unet, fake_host, method):
+    """Not even in the last bit: pictures go through the U-Net two at a time, in any company."""
+    states = {}
+    for weights in ((1, 1, 1), (1, 1), (0, 1, 1), (0, 1)):
+        kept = StateCache(2**28)
+        session = FabricSession(make_request(weights, ()), fake_host, LatentCache(), kept)
+        with session.installed():
+            denoise(session, tiny_unet, make_step(8, 8), *make_inputs(8))
+        for (*_, seen), entry in kept._kept.items():
+            states.setdefault(seen.picture_id, []).append(entry.states)
+    assert max(map(len, states.values())) >= 3
+    for first, *others in states.values():
+        for other in others:
+            for index, layer in first.items():
+                assert torch.equal(layer.keys, other[index].keys)
+                assert torch.equal(layer.values, other[index].values)
 
 
 def test_kept_states_of_a_model_changed_behind_our_back_are_not_used(tiny_unet, fake_host):
@@ -242,7 +262,7 @@ def test_another_hook_may_stand_between_and_sees_the_rows_only(tiny_unet, fake_h
             denoise(session, tiny_unet, make_step(), x, timesteps, context)
     # Both hooks have run before the first reference goes through the U-Net.
     assert order == [
-        ("before", 4), ("after", 4), ("forward", 1), ("forward", 1), ("forward", 4),
+        ("before", 4), ("after", 4), ("forward", 2), ("forward", 4),
     ]  # fmt: skip
 
 

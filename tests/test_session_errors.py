@@ -116,11 +116,11 @@ class _Interrupted(BaseException):
 
 
 @pytest.mark.parametrize("error", [ValueError("inside"), _Interrupted("inside")])
-@pytest.mark.parametrize("at_call", [0, 1, 2], ids=["1st reference", "2nd reference", "rows"])
+@pytest.mark.parametrize("at_call", [0, 1, 2], ids=["1st references", "2nd references", "rows"])
 def test_nothing_stays_after_an_exception_inside_the_unet(tiny_unet, fake_host, error, at_call):
     x, timesteps, context = make_inputs(4)
     plain, clean = tiny_unet(x, timesteps, context=context), fingerprint(tiny_unet)
-    session = make_session(make_request(), fake_host)
+    session = make_session(make_request((1, 1)), fake_host)
     calls = []
 
     def fail(*_args):
