@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from model_zoo import REFINER, SDXL, make_unet, set_null_conditioning
 from model_zoo import denoise as denoise_family
 from model_zoo import make_inputs as make_family_inputs
-from tiny_unet import make_inputs
+from tiny_unet import make_inputs, make_tiny_unet
 
 from lib_fabric.latents import LatentCache
 from lib_fabric.looks import Looks
@@ -113,9 +113,16 @@ def test_a_list_that_comes_later_is_seen_where_the_other_was(tiny_unet, fake_hos
                 seen_at = (step.alpha, timestep)
             else:
                 out = denoise(session, tiny_unet, step, x, timestep.expand(4), context)
-    golden = compute_golden(
-        tiny_unet, host, request, x, timestep.expand(4), context, step, seen_at=seen_at
-    )
+                golden = compute_golden(
+                    make_tiny_unet(),
+                    host,
+                    request,
+                    x,
+                    timestep.expand(4),
+                    context,
+                    step,
+                    seen_at=seen_at,
+                )
     assert_close(out, golden)
 
 
@@ -131,7 +138,7 @@ def test_the_hires_pass_looks_for_itself(tiny_unet, fake_host):
                 timesteps = timestep.expand(4)
                 out = denoise(session, tiny_unet, step, x, timesteps, context)
                 golden = compute_golden(
-                    tiny_unet, host, request, x, timesteps, context, step, seen_at=seen_at
+                    make_tiny_unet(), host, request, x, timesteps, context, step, seen_at=seen_at
                 )
                 assert_close(out, golden)
 
