@@ -351,6 +351,19 @@ def test_a_file_that_is_no_presets_costs_no_other(presets, library):
     assert _strengths(Library(library._database.folder).presets) == {"Warm": 1.0}
 
 
+def test_a_copy_of_a_file_and_half_a_character_cost_nothing(presets, library):
+    """A copy such as other programs leave beside a file must not win over the file itself."""
+    presets.save("", "Warm", _preset(1.0))
+    folder = library._database.folder
+    (record,) = (folder / "presets").iterdir()
+    record.with_name("zzz.json").write_bytes(record.read_bytes())
+    presets.save("", "Warm", _preset(2.0), overwrite=True)
+    halves = presets._records._path(("", "cold"))
+    halves.write_text(json.dumps({"key": ["", "cold"], "text": "\ud800"}))
+    (folder / "history.sqlite3").unlink()
+    assert _strengths(Library(folder).presets) == {"Warm": 2.0}
+
+
 def test_owners_are_apart(presets):
     presets.save("ann", "Warm", _preset(1.0))
     presets.save("bob", "warm", _preset(2.0))
