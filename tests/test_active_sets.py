@@ -282,6 +282,19 @@ def test_a_set_saved_again_while_it_goes_keeps_its_file(sets, library, clock, mo
     assert _load(sets, 1) == _set(7)
 
 
+def test_a_file_that_cannot_be_deleted_keeps_no_other(sets, clock, caplog):
+    for page in (1, 2):
+        _save(sets, page, _set(page))
+    stuck, other = (sets._records._path(("", _key(1), _key(page), TAB)) for page in (1, 2))
+    stuck.unlink()
+    stuck.mkdir()
+    clock.now += MAX_AGE_SECONDS + 1
+    _save(sets, 3, _set(3))
+    assert stuck.exists()
+    assert not other.exists()
+    assert "could not be deleted" in caplog.text
+
+
 def test_a_page_that_is_reloaded_now_and_then_keeps_its_set(sets, library, clock):
     _save(sets, 1, _set(1))
     for _ in range(4):
