@@ -522,3 +522,20 @@ def test_a_link_in_a_pictures_place_takes_its_own_room_and_can_be_deleted(store,
     assert store.num_bytes() == room
     assert large.stat().st_size == 100_000
     assert not link.is_symlink()
+
+
+def test_a_crash_while_a_picture_goes_leaves_none_without_its_note(store, monkeypatch):
+    picture = store.add(_image(1))
+    store.write_note(picture.id, b"how it was rated")
+    unlink, calls = Path.unlink, []
+
+    def die_at_the_second(path, *args, **kwargs):
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        unlink(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "unlink", die_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        store.delete([picture.id], spare_seconds=0)
+    assert picture.id not in store, "a picture whose rating is lost"
