@@ -15,12 +15,19 @@ import torch
 
 from lib_fabric.methods import METHODS
 from lib_fabric.settings import FabricSettings
-from tests.bench import disabled, growth, rounds, steps, webui
+from tests.bench import disabled, growth, rounds, speed, steps, webui
 from tests.bench.cases import use_sdp_attention
 from tests.bench.measure import Effort
 from tests.bench.report import describe_load, describe_machine, say, write_json
 
-PARTS = {"steps": steps, "rounds": rounds, "memory": growth, "disabled": disabled, "webui": webui}
+PARTS = {
+    "steps": steps,
+    "rounds": rounds,
+    "speed": speed,
+    "memory": growth,
+    "disabled": disabled,
+    "webui": webui,
+}
 
 
 def main() -> None:

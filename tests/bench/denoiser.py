@@ -46,19 +46,24 @@ class Denoiser:
                 yield session
 
     def step(
-        self, session: FabricSession | None, num_cond: int, num_uncond: int, progress: float = 0.0
+        self,
+        session: FabricSession | None,
+        num_cond: int,
+        num_uncond: int,
+        progress: float = 0.0,
+        number: int = 0,
     ) -> None:
         """One denoiser call; returns when it is done.
 
         Args:
             progress: 0 to 1, from which the noise level follows.
+            number: of the sampling step.
         """
         rows = num_cond + num_uncond
         alpha = 0.05 + 0.9 * progress
         if session is not None:
-            step = DenoiseStep(
-                alpha, progress, num_cond, rows, self.case.size_latent, x=self._inputs(rows)["x"]
-            )
+            x, size = self._inputs(rows)["x"], self.case.size_latent
+            step = DenoiseStep(alpha, progress, num_cond, rows, size, x=x, number=number)
             session.begin_denoise(lambda: step)
         self._call_unet(rows, alpha)
         if session is not None:
