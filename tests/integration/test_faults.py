@@ -9,7 +9,6 @@ from tests.integration.payloads import HOST_TOLERANCE, assert_same
 
 pytestmark = pytest.mark.integration
 
-NUM_REFERENCES = 3
 READING = "reading the request"
 ENTERING = "entering the model"
 STEP = "preparing a step"
@@ -17,9 +16,9 @@ ENCODING = "encoding the rated pictures"
 EMPTY_PROMPT = "encoding the empty prompt"
 LOOKING = "looking at the rated pictures"
 FOLLOWING = "following the rated pictures"
-OWN_CALLS = ("unet:4", "unet:8", "unet:12")
+OWN_CALLS = ("unet:3", "unet:6", "unet:9", "attention:15", "attention:21")
 # Where, and what FABRIC was doing there; None where the fault is the host's alone.
-# Of the U-Net calls each step has one for every reference, then its own.
+# Of the U-Net calls each step has two for three references, then its own.
 PLACES = [
     ("option:1", READING),
     ("init:1", None),
@@ -34,19 +33,18 @@ PLACES = [
     ("denoiser:3", None),
     ("unet:1", LOOKING),
     ("unet:2", LOOKING),
-    ("unet:3", LOOKING),
-    ("unet:4", None),
+    ("unet:3", None),
+    ("unet:4", LOOKING),
     ("unet:5", LOOKING),
-    ("unet:7", LOOKING),
-    ("unet:8", None),
-    ("unet:12", None),
+    ("unet:6", None),
+    ("unet:9", None),
     ("attention:1", LOOKING),
     ("attention:2", LOOKING),
-    # The model has seven such layers: all of each reference, then those of the step itself.
-    ("attention:21", LOOKING),
-    ("attention:22", None),
-    ("attention:28", None),
-    ("attention:29", LOOKING),
+    # The model has seven such layers: all of each reference pass, then those of the step itself.
+    ("attention:14", LOOKING),
+    ("attention:15", None),
+    ("attention:21", None),
+    ("attention:22", LOOKING),
     ("decoder:1", None),
 ]
 TEXTS = {
@@ -107,7 +105,7 @@ def test_an_exception_is_told_and_leaves_nothing(
         assert told == sentence(place, doing, kind)
 
 
-@pytest.mark.parametrize("place", ["unet:1", "unet:3", "unet:4", "unet:9", "attention:9"])
+@pytest.mark.parametrize("place", ["unet:1", "unet:2", "unet:3", "unet:6", "attention:9"])
 def test_a_lack_of_memory_that_passes_costs_no_picture(standin, webui, unharmed, seed, place):
     """The step is done again in smaller parts."""
     request = fault_request(fresh_ratings(seed))
@@ -119,7 +117,7 @@ def test_a_lack_of_memory_that_passes_costs_no_picture(standin, webui, unharmed,
 
 @pytest.mark.parametrize(
     ("place", "doing"),
-    [("unet:1", LOOKING), ("unet:2", LOOKING), ("unet:3", None), ("attention:1", LOOKING)],
+    [("unet:1", LOOKING), ("unet:2", None), ("unet:3", LOOKING), ("attention:1", LOOKING)],
 )
 def test_an_exception_where_a_row_follows_one_liked_picture(
     standin, webui, unharmed, seed, place, doing
@@ -139,14 +137,14 @@ def test_an_exception_of_the_host_names_the_host_only(standin, webui, unharmed, 
         assert failure(webui, request) == (500, "stand-in fault inside the text encoder")
 
 
-@pytest.mark.parametrize("place", ["encoder:4", "unet:13", "unet:16", "hook:3"])
+@pytest.mark.parametrize("place", ["encoder:4", "unet:10", "unet:12", "hook:3"])
 def test_an_exception_in_the_hires_pass(standin, webui, unharmed, seed, place):
     with unharmed.after():
         standin.post("/standin/fault", {"at": place})
         told = failure(webui, fault_request({**fresh_ratings(seed), "hires": True}, **HIRES))
         assert told is not None
         assert told[0] == 500
-        assert ("FABRIC" in told[1]) == (place != "unet:16")
+        assert ("FABRIC" in told[1]) == (place != "unet:12")
 
 
 @pytest.mark.parametrize(
@@ -174,8 +172,8 @@ def test_an_exception_in_img2img(standin, webui, unharmed, rated, seed):
 
 STOP_PLACES = [
     *("option:1", "init:1", "hook:1", "hook:2", "encoder:1", "encoder:2", "text:1", "denoiser:1"),
-    *("denoiser:2", "unet:1", "unet:2", "unet:4", "unet:5", "unet:12", "attention:1"),
-    *("attention:9", "attention:22", "attention:28", "decoder:1"),
+    *("denoiser:2", "unet:1", "unet:2", "unet:3", "unet:4", "unet:9", "attention:1"),
+    *("attention:9", "attention:15", "attention:21", "decoder:1"),
 ]
 
 
@@ -231,7 +229,7 @@ def test_the_hires_checkpoint_and_the_refiner_after_a_fault(standin, webui, unha
     random = webui.get("/sdapi/v1/sd-models")[1]["title"]
     hires = {**HIRES, "hr_checkpoint_name": random}
     refiner = {"refiner_checkpoint": random, "refiner_switch_at": 0.4}
-    for changes, place in [(hires, "unet:16"), (hires, "unet:13"), (refiner, "denoiser:3")]:
+    for changes, place in [(hires, "unet:12"), (hires, "unet:10"), (refiner, "denoiser:3")]:
         with unharmed.after():
             standin.post("/standin/fault", {"at": place})
             ratings = {**fresh_ratings(seed), "hires": True}
