@@ -135,7 +135,7 @@ def test_a_full_disk_at_any_write_of_a_press(standin, webui, unharmed, request, 
         # Rated on this page as far as the picture itself could be kept.
         assert told["liked"] == ([kept] if write <= 3 else [kept, told["rated"]])
         again = page.fabric("add", data=second, name="second.png")
-        assert again["rated"] in page.fabric("sync")["liked"]
+        assert again["rated"] in page.fabric("history")["liked"]
     assert kept in page.reopened().fabric("open")["liked"]
 
 
