@@ -30,6 +30,8 @@ const fabricUi = (function() {
             current: null,
             watchdog: null,
             number: 0,
+            // The button that generates, if it was pressed before all this was settled.
+            held: null,
             switchedOff: false,
             observer: null,
             observed: null,
@@ -117,6 +119,12 @@ const fabricUi = (function() {
         fabricUi.showWaiting(tab);
         fabricUi.refreshMarks(tab);
         sendNext(tab);
+        fabricUi.releaseHeld(tab);
+    }
+
+    /** Whether the lists in the hidden fields are what the user has chosen. */
+    function isSettled(tab) {
+        return !tab.current && !tab.waiting.length;
     }
 
     function takeAnswer(tab, action, answer) {
@@ -222,7 +230,7 @@ const fabricUi = (function() {
     }
 
     return {
-        LISTS, take, finish, translate, listsChanged, request, undo, element, isRating,
+        LISTS, take, finish, translate, listsChanged, request, undo, element, isRating, isSettled,
         tab: name => tabs[name],
         tabNames: () => Object.keys(tabs),
         gallery: name => gradioApp().getElementById(`${name}_gallery`),

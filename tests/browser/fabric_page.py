@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -87,8 +87,26 @@ class FabricPage:
         """Presses Generate and waits for `count` new pictures."""
         self._close_toasts()
         before = self._addresses()
+        self._generate_button.click()
+        self._wait_for_new_pictures(count, before)
+
+    def expect_generate_held_until(self, release: Callable[[], object], count: int) -> None:
+        """Presses Generate while a press before it waits for `release`; pictures follow then."""
+        self._close_toasts()
+        before = self._addresses()
+        self._generate_button.click()
+        expect(self._generate_button).to_contain_class("fabric-held")
+        assert self._addresses() == before
+        release()
+        self._wait_for_new_pictures(count, before)
+        expect(self._generate_button).not_to_contain_class("fabric-held")
+
+    @property
+    def _generate_button(self) -> Locator:
+        return self.page.locator(f"#{self.tab}_generate")
+
+    def _wait_for_new_pictures(self, count: int, before: Sequence[str]) -> None:
         results = self.page.locator(f"#{self.tab}_results")
-        self.page.locator(f"#{self.tab}_generate").click()
         self.page.wait_for_function(
             """([id, count, before]) => {
                 const items = document.querySelectorAll(`#${id} .grid-container .thumbnail-lg img`);

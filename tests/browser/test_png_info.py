@@ -107,6 +107,15 @@ def test_infotext_of_any_kind_is_survived(made):
     page.press_generate(1)
 
 
+@pytest.mark.parametrize("step", ["take", "finish"])
+def test_generate_waits_until_pasted_names_are_looked_up(made, step):
+    page, _ = made
+    hold(page, step)
+    page.paste(f"{PLAIN}, FABRIC liked: ../../x zz 0123456789abcdef")
+    page.expect_generate_held_until(lambda: release(page), 1)
+    page.expect_note("0123456789abcdef")
+
+
 # ---- infotext while something else is under way --------------------------------------------------
 
 

@@ -26,6 +26,22 @@ def test_rating_marks_counts_and_switches_on(rated_page):
     expect(rated_page.lists).to_be_visible()
 
 
+def test_generate_right_after_a_thumb_follows_it(rated_page):
+    page = rated_page.page
+    # The answer to the press is on its way until `release`.
+    page.evaluate("""() => {
+        const finish = fabricUi.finish;
+        fabricUi.finish = (...values) => new Promise(resolve => {
+            window.release = () => resolve(finish(...values));
+        });
+    }""")
+    rated_page.select(1)
+    rated_page.press("like")
+    page.wait_for_function("() => window.release")
+    rated_page.expect_generate_held_until(lambda: page.evaluate("() => window.release()"), 4)
+    expect(rated_page.infotext).to_contain_text("FABRIC liked:")
+
+
 def test_the_same_thumb_undoes(rated_page):
     rated_page.rate(1, "like")
     rated_page.rate(1, "like")
