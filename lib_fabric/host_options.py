@@ -13,7 +13,7 @@ import torch
 from modules import paths_internal, shared
 
 from lib_fabric.infotext import SETTINGS_AND_PICTURES, WANTED
-from lib_fabric.settings import MAX_PICTURES, MOST_PICTURES
+from lib_fabric.settings import MAX_PICTURES, MOST_PICTURES, FabricSettings, SettingField
 from lib_fabric.state_cache import StateCache
 from lib_fabric.visible_text import is_visible
 
@@ -86,6 +86,19 @@ def _add_library() -> None:
 
 
 def _add_page() -> None:
+    strength = _strength()
+    _add(
+        "fabric_strength",
+        strength.default,
+        "Default strength",
+        f"what Strength starts with; {strength.default:g} leaves that to Settings > Defaults",
+        component=gr.Slider,
+        component_args={
+            "minimum": strength.minimum,
+            "maximum": strength.maximum,
+            "step": strength.step,
+        },
+    ).needs_reload_ui()
     _add("fabric_key_like", "L", "Key to like a picture", _KEY_INFO)
     _add("fabric_key_dislike", "D", "Key to dislike a picture", _KEY_INFO)
     _add(
@@ -123,6 +136,17 @@ def max_pictures() -> int:
     return int(_number("fabric_max_pictures", MAX_PICTURES, 1, MOST_PICTURES))
 
 
+def start_values() -> dict[str, float]:
+    """What widgets show at first, by the setting's name, where the user has chosen that here.
+
+    The host writes every start value into ui-config.json, which from then on goes before ours: so
+    what is chosen here has to stay out of there.
+    """
+    strength = _strength()
+    chosen = _number("fabric_strength", strength.default, strength.minimum, strength.maximum)
+    return {} if chosen == strength.default else {strength.name: chosen}
+
+
 def max_store_bytes() -> int | None:
     """How much room rated pictures may take; None for no limit."""
     megabytes = _number("fabric_store_mb", DEFAULT_STORE_MB, 0, _MOST_STORE_MB)
@@ -133,6 +157,10 @@ def infotext_wanted() -> str:
     """Which part of a request goes into infotext: one of `infotext.WANTED`."""
     wanted = getattr(shared.opts, "fabric_infotext", SETTINGS_AND_PICTURES)
     return wanted if wanted in WANTED else SETTINGS_AND_PICTURES
+
+
+def _strength() -> SettingField:
+    return next(field for field in FabricSettings.fields() if field.name == "strength")
 
 
 def _number(option: str, default: int, minimum: int, maximum: int) -> float:

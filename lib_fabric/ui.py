@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from functools import lru_cache, partial
 from typing import Any
 
@@ -53,6 +54,7 @@ class Toolkit:
             host did not hand out.
         picture_details: its reader of how a picture was made.
         max_pictures: the most pictures that each list may hold now.
+        start_values: what the widgets of these settings show at first, whatever ui-config.json has.
     """
 
     accordion: Callable[..., Any]
@@ -60,6 +62,7 @@ class Toolkit:
     gallery_picture: GalleryPicture
     picture_details: PictureDetails
     max_pictures: Callable[[], int] = lambda: MAX_PICTURES
+    start_values: Mapping[str, object] = dataclass_field(default_factory=dict)
 
 
 class FabricUi:
@@ -151,13 +154,17 @@ class FabricUi:
             return widgets | {name: self._build_widget(fields[name]) for name in SPEED_ROW}
 
     def _build_widget(self, field: SettingField) -> Any:  # noqa: ANN401 (slider, checkbox or dropdown)
-        shared = {"label": field.label, "value": field.default, "elem_id": self._id(field.name)}
+        start_values = self._toolkit.start_values
+        value = start_values.get(field.name, field.default)
+        shared = {"label": field.label, "value": value, "elem_id": self._id(field.name)}
         if field.kind == "bool":
             widget = gr.Checkbox(**shared)
         elif field.kind == "choice":
             widget = gr.Dropdown(list(field.choices), **shared)
         else:
             widget = gr.Slider(field.minimum, field.maximum, step=field.step, **shared)
+        if field.name in start_values:
+            hidden_from_config(widget)
         return _with_tooltip(widget, field.help)
 
     def _build_panel(self, label: str, name: str) -> Any:  # noqa: ANN401 (gradio component)

@@ -56,6 +56,7 @@ class FabricScript(scripts.Script):
             host_pictures.gallery_picture,
             host_pictures.picture_details,
             host_options.max_pictures,
+            host_options.start_values(),
         )
         page = FabricUi(tab, LIBRARY, toolkit)
         components = page.build()

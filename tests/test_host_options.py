@@ -136,3 +136,29 @@ def test_an_unusable_option_never_stops_a_generation(options, stored):
     options.shared.opts.fabric_keep_states = stored
     options.shared.opts.fabric_keep_states_mb = stored
     options.configure_states(StateCache())
+
+
+@pytest.mark.parametrize(
+    ("stored", "start_values"),
+    [
+        (1.2, {"strength": 1.2}),
+        (0, {"strength": 0}),
+        (0.8, {}),
+        (99, {"strength": 2.0}),
+        (None, {}),
+        (True, {}),
+        ("1.2", {}),
+        (float("nan"), {}),
+    ],
+)
+def test_the_default_strength_is_one_that_the_slider_can_show(options, stored, start_values):
+    assert options.start_values() == {}
+    options.shared.opts.fabric_strength = stored
+    assert options.start_values() == start_values
+
+
+def test_a_default_strength_takes_a_reload(options):
+    options.add_options()
+    option = options.shared.opts.labels["fabric_strength"]
+    assert option.needs_reload
+    assert option.default == 0.8

@@ -44,11 +44,11 @@ def read_gallery(entry):
     return Image.new("RGB", (16, 24), entry["name"])
 
 
-def new_ui(store_folder, tab="txt2img"):
+def new_ui(store_folder, tab="txt2img", **more):
     return FabricUi(
         tab,
         Library(store_folder),
-        Toolkit(FakeAccordion, gr.Button, read_gallery, lambda _: Details()),
+        Toolkit(FakeAccordion, gr.Button, read_gallery, lambda _: Details(), **more),
     )
 
 
@@ -96,6 +96,16 @@ def test_arguments_are_in_the_order_of_the_request(built):
     assert by_name["liked"].value == by_name["disliked"].value == ""
     # Host modules/scripts.py reads .label of every argument.
     assert all(hasattr(component, "label") for component in arguments)
+
+
+def test_a_start_value_goes_before_what_the_host_keeps(tmp_path):
+    with gr.Blocks():
+        arguments = new_ui(tmp_path, start_values={"strength": 1.2}).build()
+    widgets = dict(zip(argument_names(), arguments, strict=True))
+    assert widgets["strength"].value == 1.2
+    # The host overwrites every other widget's value with that of ui-config.json.
+    kept_out = {name for name, each in widgets.items() if hasattr(each, "do_not_save_to_config")}
+    assert kept_out == {"strength", "liked", "disliked"}
 
 
 @pytest.mark.parametrize("field", FabricSettings.fields(), ids=lambda field: field.name)
