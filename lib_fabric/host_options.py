@@ -5,6 +5,7 @@ config.json and the API may hold anything in an option, so values are checked wh
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lib_fabric.settings import MAX_PICTURES, MOST_PICTURES, FabricSettings, Set
 from lib_fabric.state_cache import StateCache
 from lib_fabric.visible_text import is_visible
 
+_log = logging.getLogger(__name__)
 SECTION = ("fabric", "FABRIC")
 # A folder whose name starts with a dot: the WebUI serves every other file below its data folder
 # to whoever may open the page.
@@ -120,7 +122,15 @@ def library_folder() -> Path:
     if not is_visible(chosen):  # empty, or what a copied text may leave behind
         chosen = LIBRARY_FOLDER
     # A relative path is one below the data folder; `/` keeps an absolute one as it is.
-    return Path(paths_internal.data_path) / Path(chosen).expanduser()
+    return Path(paths_internal.data_path) / _without_tilde(chosen)
+
+
+def _without_tilde(chosen: str) -> Path:
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError:  # "~name" of a user whom this system does not have
+        _log.warning("FABRIC: there is no folder %s; using %s instead.", chosen, LIBRARY_FOLDER)
+        return Path(LIBRARY_FOLDER)
 
 
 def configure_states(states: StateCache) -> None:
@@ -144,7 +154,8 @@ def start_values() -> dict[str, float]:
     """
     strength = _strength()
     chosen = _number("fabric_strength", strength.default, strength.minimum, strength.maximum)
-    return {} if chosen == strength.default else {strength.name: chosen}
+    # gradio sends a whole number as one, and the host reads infotext as what the value is.
+    return {} if chosen == strength.default else {strength.name: float(chosen)}
 
 
 def max_store_bytes() -> int | None:

@@ -87,6 +87,12 @@ def test_a_chosen_folder_may_be_absolute_or_below_the_data_folder(options, tmp_p
     assert options.library_folder() == tmp_path / ".rated"
 
 
+def test_a_folder_of_an_unknown_user_is_replaced_by_the_default(options, tmp_path, caplog):
+    options.shared.opts.fabric_store_folder = "~no-such-user/pictures"
+    assert options.library_folder() == tmp_path / ".fabric"
+    assert "~no-such-user/pictures" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("value", "limit"),
     [(1, 2**20), (4096, 2**32), (0.5, 2**19), (0, None), (-5, None), (None, 2**32)]
@@ -142,7 +148,8 @@ def test_an_unusable_option_never_stops_a_generation(options, stored):
     ("stored", "start_values"),
     [
         (1.2, {"strength": 1.2}),
-        (0, {"strength": 0}),
+        (0, {"strength": 0.0}),
+        (1, {"strength": 1.0}),
         (0.8, {}),
         (99, {"strength": 2.0}),
         (None, {}),
@@ -155,6 +162,7 @@ def test_the_default_strength_is_one_that_the_slider_can_show(options, stored, s
     assert options.start_values() == {}
     options.shared.opts.fabric_strength = stored
     assert options.start_values() == start_values
+    assert all(type(value) is float for value in options.start_values().values())
 
 
 def test_a_default_strength_takes_a_reload(options):
