@@ -36,12 +36,26 @@ class FabricPage:
         # gradio gives an HTML block's id to its inner element, too.
         return self.page.locator(f"#{self.tab}_fabric_{name}").first
 
-    def open(self, url: str) -> None:
-        """Loads the page and waits until the extension has set itself up."""
+    def open(self, url: str, is_answered: bool = True) -> None:
+        """Loads the page and waits until the extension has set itself up.
+
+        Args:
+            is_answered: wait as well until the page has the lists that it had before.
+        """
         self.page.goto(url)
         # Set by the script's own onUiLoaded, which comes after the host's.
         thumb = self.page.locator(f"#{self.tab}_fabric_like[aria-pressed]")
         thumb.wait_for(state="attached", timeout=GENERATION_MS)
+        if is_answered:
+            self.expect_settled()
+
+    def expect_settled(self) -> None:
+        """Waits until every press has its answer."""
+        self.page.wait_for_function(
+            "name => fabricUi.tab(name) && fabricUi.isSettled(fabricUi.tab(name))",
+            arg=self.tab,
+            timeout=ANSWER_MS,
+        )
 
     def show_tab(self) -> None:
         """Switches to this tab."""
@@ -54,6 +68,12 @@ class FabricPage:
         expect(self.page.locator("#tab_pnginfo")).to_contain_text("Steps: ", timeout=ANSWER_MS)
         self.page.locator(f"#{self.tab}_tab").click()
         expect(self.page.locator(f"#tab_{self.tab}")).to_be_visible()
+
+    def choose_img2img_image(self, file: Path) -> None:
+        """Chooses the picture that img2img starts from, and waits until it is shown."""
+        image = self.page.locator("#img2img_image")
+        image.locator("input[type=file]").set_input_files(str(file))
+        expect(image.locator("img, canvas").first).to_be_attached(timeout=ANSWER_MS)
 
     def paste(self, infotext: str = "") -> None:
         """Presses the arrow button, with `infotext` in the prompt; '' is the last generation."""
@@ -258,5 +278,6 @@ class FabricPage:
         box.blur()
 
     def _close_toasts(self) -> None:
-        for button in self.page.locator(".toast-close").all():
-            button.click()
+        # At once, since a toast goes by itself as well.
+        close = "buttons => buttons.forEach(each => each.click())"
+        self.page.locator(".toast-close").evaluate_all(close)

@@ -149,7 +149,7 @@ def test_never_for_the_grid(shown):
 def test_each_tab_has_its_own_pictures(new_page, picture_files):
     tab = new_page("img2img")
     tab.show_tab()
-    tab.page.locator("#img2img_image input[type=file]").set_input_files(str(picture_files[0]))
+    tab.choose_img2img_image(picture_files[0])
     tab.generate(4)
     tab.select(2)
     tab.page.keyboard.press("d")

@@ -72,7 +72,7 @@ def test_tabs_do_not_see_each_other(standin_page, picture_files):
 def test_img2img_steers_its_own_pictures(new_page, picture_files):
     tab = new_page("img2img")
     tab.show_tab()
-    tab.page.locator("#img2img_image input[type=file]").set_input_files(str(picture_files[0]))
+    tab.choose_img2img_image(picture_files[0])
     tab.generate(4)
     tab.rate(1, "dislike")
     tab.expect_lists(0, 1)

@@ -42,6 +42,7 @@ def made(own_page, picture_files, tmp_path):
     page = own_page
     page.open_accordion()
     page.choose_files("liked", picture_files[:2])
+    page.expect_lists(2, 0)
     page.choose_files("disliked", picture_files[2:])
     page.expect_lists(2, 1)
     page.tiles("liked").first.locator("[data-do=weigh]").fill("0.5")
@@ -101,6 +102,7 @@ def test_a_picture_made_without_feedback_is_made_without_again(made):
 
 def test_infotext_of_any_kind_is_survived(made):
     page, _ = made
+    page.switch_off()
     page.paste(f"{PLAIN}, FABRIC liked: ../../x zz <b>*9, FABRIC strength: 1e99, FABRIC end: nan")
     expect(page.is_enabled).to_be_checked()
     page.expect_lists(0, 0)
@@ -112,6 +114,7 @@ def test_generate_waits_until_pasted_names_are_looked_up(made, step):
     page, _ = made
     hold(page, step)
     page.paste(f"{PLAIN}, FABRIC liked: ../../x zz 0123456789abcdef")
+    page.page.wait_for_function("() => window.release")
     page.expect_generate_held_until(lambda: release(page), 1)
     page.expect_note("0123456789abcdef")
 
@@ -166,7 +169,7 @@ def test_infotext_on_a_page_that_is_still_opening_wins(made, webui_url):
         const request = navigator.locks.request.bind(navigator.locks);
         navigator.locks.request = (...values) => opens.then(() => request(...values));
     """)
-    page.open(webui_url)
+    page.open(webui_url, is_answered=False)
     page.paste(Image.open(file).info["parameters"])
     page.expect_short_ids("liked")
     release(page)

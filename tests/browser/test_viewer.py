@@ -85,6 +85,8 @@ def test_another_picture_in_the_viewer_is_not_taken_for_a_result(viewed):
     viewed.page.evaluate("() => { modalImage.src = 'data:image/gif;base64,R0lGODlhAQABAAAAACw='; }")
     expect(viewed.viewer_thumbs).to_be_hidden()
     viewed.page.keyboard.press("l")
+    viewed.expect_settled()
+    viewed.expect_lists(0, 0)
     viewed.page.keyboard.press("Escape")
     expect(viewed.viewer).to_be_hidden()
     viewed.page.keyboard.press("d")
