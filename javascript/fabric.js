@@ -6,6 +6,8 @@ const fabricUi = (function() {
     const NOTE_MS = 8000;
     const ANSWER_MS = 120000;
     const MAX_PAST = 50;
+    // What leaves lists and settings as they are.
+    const ASIDE = ['history', 'presets', 'save', 'rename', 'delete', 'export', 'import'];
 
     const tabs = {};
 
@@ -55,16 +57,28 @@ const fabricUi = (function() {
         if (tab.current || !tab.waiting.length) return;
         const action = tab.waiting.shift();
         tab.current = action;
+        tab.sent = null;
+        action.number = ++tab.number;
+        // Runs from here on, so that nothing below can hold up what waits for good.
+        tab.watchdog = setTimeout(() => settle(tab, null), ANSWER_MS);
+        try {
+            await complete(tab, action);
+        } catch (error) {
+            console.error('FABRIC: a press could not be sent', error);
+            if (tab.current === action) settle(tab, null);
+        }
+        // Else given up meanwhile.
+        if (tab.current === action) element(tab, isRating(action) ? 'rate' : 'edit').click();
+    }
+
+    /** Adds to an action what is known only when its turn comes. */
+    async function complete(tab, action) {
         if (action.file) action.data = await fabricUi.readPicture(action.file);
         const mark = fabricUi.markOf(tab.name, action.address);
         if (action.do === 'rate' && action.toggles && mark === action.to) action.do = 'unrate';
         if (action.do === 'restore') Object.assign(action, tab.past[tab.past.length - 1]);
         Object.assign(action, await fabricUi.pageKeys, fabricUi.historyView(tab));
-        action.number = ++tab.number;
         action.switched_off = tab.switchedOff;
-        tab.sent = null;
-        tab.watchdog = setTimeout(() => settle(tab, null), ANSWER_MS);
-        element(tab, isRating(action) ? 'rate' : 'edit').click();
     }
 
     /** Whether an action is about a picture in the result gallery. */
@@ -116,6 +130,8 @@ const fabricUi = (function() {
         if (unanswered) tab.waiting.unshift(syncOf(unanswered));
         if (!window.gradio_config.enable_queue) showNote(tab, answer ? answer.note : '');
         if (!answer) showNote(tab, 'The WebUI did not answer. Try again.');
+        // A picture without what was pressed before it is not what the user has asked for.
+        if (!answer && !ASIDE.includes(action.do)) fabricUi.dropHeld(tab);
         fabricUi.showWaiting(tab);
         fabricUi.refreshMarks(tab);
         sendNext(tab);
@@ -124,7 +140,8 @@ const fabricUi = (function() {
 
     /** Whether the lists in the hidden fields are what the user has chosen. */
     function isSettled(tab) {
-        return !tab.current && !tab.waiting.length;
+        const pending = [tab.current, ...tab.waiting].filter(Boolean);
+        return !tab.pasted.length && pending.every(each => ASIDE.includes(each.do));
     }
 
     function takeAnswer(tab, action, answer) {

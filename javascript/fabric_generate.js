@@ -3,16 +3,31 @@
 /* global fabricUi */
 
 (function() {
-    // Whatever sends the tab's form to the server as it stands.
-    const BUTTONS = ['generate', 'upscale'];
+    // Whatever sends the tab's form to the server as it stands; 'enqueue' is Agent Scheduler's.
+    const BUTTONS = ['generate', 'upscale', 'enqueue'];
+    const PROMPTS = ['prompt', 'neg_prompt'];
 
-    function holdIfUnsettled(event) {
+    function holdClick(event) {
         const button = event.target.closest('button');
         const name = button && fabricUi.tabNames().find(each => isGenerateOf(each, button));
-        if (!name || fabricUi.isSettled(fabricUi.tab(name))) return;
+        if (name) holdIfUnsettled(name, button, event);
+    }
+
+    /** gradio generates at Shift+Enter in a prompt, without a click. */
+    function holdEnter(event) {
+        if (event.key !== 'Enter' || !event.shiftKey) return;
+        const name = fabricUi.tabNames().find(each => isPromptOf(each, event.target));
+        const button = name && gradioApp().getElementById(`${name}_generate`);
+        if (button) holdIfUnsettled(name, button, event);
+    }
+
+    function holdIfUnsettled(name, button, event) {
+        const tab = fabricUi.tab(name);
+        if (fabricUi.isSettled(tab)) return;
         event.stopImmediatePropagation();
         event.preventDefault();
-        fabricUi.tab(name).held = button;
+        fabricUi.dropHeld(tab);
+        tab.held = button;
         button.classList.add('fabric-held');
     }
 
@@ -20,14 +35,23 @@
         return BUTTONS.some(each => button.id === `${name}_${each}`);
     }
 
-    /** Presses the button whose press was held, once nothing is under way any more. */
-    fabricUi.releaseHeld = function(tab) {
+    function isPromptOf(name, node) {
+        return PROMPTS.some(each => node.matches?.(`#${name}_${each} textarea`));
+    }
+
+    /** Forgets the press that was held, if any; returns its button. */
+    fabricUi.dropHeld = function(tab) {
         const button = tab.held;
-        if (!button || !fabricUi.isSettled(tab)) return;
         tab.held = null;
-        button.classList.remove('fabric-held');
-        button.click();
+        button?.classList.remove('fabric-held');
+        return button;
     };
 
-    window.addEventListener('click', holdIfUnsettled, true);
+    /** Presses the button whose press was held, once nothing is under way any more. */
+    fabricUi.releaseHeld = function(tab) {
+        if (fabricUi.isSettled(tab)) fabricUi.dropHeld(tab)?.click();
+    };
+
+    window.addEventListener('click', holdClick, true);
+    window.addEventListener('keydown', holdEnter, true);
 })();
