@@ -145,7 +145,7 @@ const fabricUi = (function() {
     }
 
     function takeAnswer(tab, action, answer) {
-        remember(tab, action, answer.texts);
+        remember(tab, action, answer);
         for (const list of LISTS) tab.lists[list] = answer[list];
         tab.limit = answer.limit;
         if (answer.rated && action.address) tab.ids.set(action.address, answer.rated);
@@ -159,12 +159,12 @@ const fabricUi = (function() {
     }
 
     /** Notes how the lists were before an action, for undo. */
-    function remember(tab, action, texts) {
+    function remember(tab, action, {texts, change}) {
         const [liked, disliked] = tab.texts;
         if (action.do === 'restore') {
             tab.past.pop();
         } else if (action.do !== 'open' && !isSame(texts, tab.texts)) {
-            tab.past.push({liked, disliked, forget: action.do === 'rate' || action.do === 'add'});
+            tab.past.push({liked, disliked, change});
             tab.past.splice(0, tab.past.length - MAX_PAST);
         }
         tab.texts = texts;

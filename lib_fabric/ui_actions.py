@@ -40,7 +40,7 @@ class Action:
         was_on: the accordion was ticked when this page, or the browser's last one, was closed.
         shows_history: the history is open, so the answer brings it along: those that match
             `search`, from `offset` on.
-        forget: the action that 'restore' takes back was a rating.
+        change: what the action that 'restore' takes back has changed in the history.
     """
 
     do: str
@@ -57,7 +57,7 @@ class Action:
     weight: float = 1.0
     liked: str = ""
     disliked: str = ""
-    forget: bool = False
+    change: str = ""
     shows_history: bool = False
     search: str = ""
     offset: int = 0

@@ -12,6 +12,7 @@ from dataclasses import replace
 from PIL import Image
 
 from lib_fabric.errors import FabricError
+from lib_fabric.history_change import Change
 from lib_fabric.library import Library
 from lib_fabric.pictures import decode_base64
 from lib_fabric.rating import Details
@@ -93,14 +94,16 @@ class Answerer:
         picture_id = self._library.store.add(image).id
         ratings = page.ratings.rate(picture_id, action.to, self._max_pictures())
         details = self._picture_details(image)
-        note = self._recorded(page, picture_id, action.to, details)
-        return Outcome(ratings, picture_id, note)
+        return self._recorded(Outcome(ratings, picture_id), page, picture_id, action.to, details)
 
     def _unrate(self, action: Action, page: Page) -> Outcome:
         """A thumb pressed again takes its rating back, out of the history as well."""
         picture_id = self._library.store.add(self._shown_image(page.shown.pick(action.index))).id
-        note = self._forgotten(page, picture_id)
-        return Outcome(page.ratings.remove(picture_id), picture_id, note)
+        outcome = Outcome(page.ratings.remove(picture_id), picture_id)
+        try:
+            return replace(outcome, change=self._forgotten(page, picture_id))
+        except FabricError as error:
+            return replace(outcome, note=_unwritten(error))
 
     def _add(self, action: Action, page: Page) -> Outcome:
         name = readable_name(action.name)
@@ -109,7 +112,7 @@ class Answerer:
             note = Note(f"{name} is {action.to} already.", is_warning=False)
             return Outcome(page.ratings, picture_id, note)
         ratings = page.ratings.rate(picture_id, action.to, self._max_pictures())
-        return Outcome(ratings, picture_id, self._recorded(page, picture_id, action.to))
+        return self._recorded(Outcome(ratings, picture_id), page, picture_id, action.to)
 
     def _activate(self, action: Action, page: Page) -> Outcome:
         """A thumb in the history: into the list, or out of it if it is there."""
@@ -119,27 +122,37 @@ class Answerer:
         if picture_id is None:
             raise FabricError("That picture's file is gone.")
         ratings = page.ratings.rate(picture_id, action.to, self._max_pictures())
-        return Outcome(ratings, note=self._recorded(page, picture_id, action.to))
+        return self._recorded(Outcome(ratings), page, picture_id, action.to)
 
     def _forget(self, action: Action, page: Page) -> Outcome:
-        self._library.history.forget(page.owner, page.tab, action.picture_id)
-        return Outcome(page.ratings.remove(action.picture_id))
+        change = self._forgotten(page, action.picture_id)
+        return Outcome(page.ratings.remove(action.picture_id), change=change)
 
     def _move(self, action: Action, page: Page) -> Outcome:
         ratings = page.ratings.move(action.picture_id, action.to, self._max_pictures())
-        return Outcome(ratings, note=self._recorded(page, action.picture_id, action.to))
+        return self._recorded(Outcome(ratings), page, action.picture_id, action.to)
 
     def _restore(self, action: Action, page: Page) -> Outcome:
         """Undo: the lists as they were, and the history with them."""
         before = self._found(Ratings.from_lists(action.liked, action.disliked))[0]
-        note = None
-        for picture_id in (*page.ratings.liked, *page.ratings.disliked):
-            verdict = before.list_of(picture_id)
-            if verdict is None and action.forget:
-                note = self._forgotten(page, picture_id) or note
-            elif verdict not in (None, page.ratings.list_of(picture_id)):
-                note = self._recorded(page, picture_id, verdict) or note
-        return Outcome(before, note=note)
+        change = Change.from_text(action.change)
+        try:
+            if change is not None:
+                self._take_back(change, page)
+        except FabricError as error:
+            return Outcome(before, note=_unwritten(error))
+        return Outcome(before)
+
+    def _take_back(self, change: Change, page: Page) -> None:
+        history, owner_and_tab = self._library.history, (page.owner, page.tab)
+        now = history.find(*owner_and_tab, change.picture_id)
+        # Another page of the same user may have rated the picture since.
+        if (now and now.rated_at) != change.after:
+            return
+        if change.before is None:
+            history.forget(*owner_and_tab, change.picture_id)
+        elif self._library.store.find(change.picture_id) is not None:
+            history.restore(*owner_and_tab, change.before)
 
     def _open(self, action: Action, page: Page) -> Outcome:
         """What this page, or else this browser's last one, had when it was closed."""
@@ -203,25 +216,33 @@ class Answerer:
         return image
 
     def _recorded(
-        self, page: Page, picture_id: str, verdict: ListName, details: Details | None = None
-    ) -> Note | None:
+        self,
+        outcome: Outcome,
+        page: Page,
+        picture_id: str,
+        verdict: ListName,
+        details: Details | None = None,
+    ) -> Outcome:
         """Writes a rating into the history. A disk that fails there must not cost the rating."""
         history = self._library.history
         try:
             known = history.find(page.owner, page.tab, picture_id)
             if details is None and known is not None and known.verdict == verdict:
-                return None
-            history.record(page.owner, page.tab, picture_id, verdict, details)
+                return outcome
+            rating = history.record(page.owner, page.tab, picture_id, verdict, details)
         except FabricError as error:
-            return _unwritten(error)
-        return None
+            return replace(outcome, note=_unwritten(error))
+        return replace(outcome, change=Change(picture_id, known, rating.rated_at))
 
-    def _forgotten(self, page: Page, picture_id: str) -> Note | None:
-        try:
-            self._library.history.forget(page.owner, page.tab, picture_id)
-        except FabricError as error:
-            return _unwritten(error)
-        return None
+    def _forgotten(self, page: Page, picture_id: str) -> Change:
+        """Takes a rating out of the history.
+
+        Raises:
+            FabricError: the disk fails.
+        """
+        known = self._library.history.find(page.owner, page.tab, picture_id)
+        self._library.history.forget(page.owner, page.tab, picture_id)
+        return Change(picture_id, known)
 
     def _keep_active(self, outcome: Outcome, action: Action, page: Page) -> Outcome:
         """Keeps the page's lists for its next reload."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lib_fabric.errors import FabricError
+from lib_fabric.history_change import Change
 from lib_fabric.ui_actions import Action, ShownPictures
 from lib_fabric.ui_ratings import Ratings
 
@@ -55,6 +56,7 @@ class Outcome:
         settings: what the widgets are to show, by the setting's name; None leaves them.
         presets_changed: whether the list of presets is to be shown anew.
         download: a file for the user.
+        change: what the press has changed in the history; None for nothing.
     """
 
     ratings: Ratings
@@ -65,6 +67,7 @@ class Outcome:
     settings: Mapping[str, object] | None = None
     presets_changed: bool = False
     download: Download | None = None
+    change: Change | None = None
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ def reply_json(outcome: Outcome, note: Note | None, limit: int) -> str:
             "texts": [outcome.ratings.text(name) for name in PICTURE_LISTS],
             "limit": limit,
             "rated": outcome.picture_id,
+            "change": outcome.change.to_text() if outcome.change else "",
             "note": note.text if note else "",
             "failed": bool(note and note.is_warning),
             "file": download

@@ -53,6 +53,7 @@ LAYERS = {
     "infotext": set(),
     "request": set(),
     "history": set(),
+    "history_change": set(),
     "database": set(),
     "database_schema": set(),
     "store": {"PIL"},

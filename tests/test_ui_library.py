@@ -18,6 +18,7 @@ from lib_fabric.ui_answers import Answerer
 from lib_fabric.ui_outcome import Page
 from lib_fabric.ui_panels import Panels
 from lib_fabric.ui_ratings import Ratings
+from lib_fabric.ui_relay import reply_json
 
 COLOURS = ("red", "green", "blue", "white")
 PAGE, OTHER_PAGE, BROWSER, OTHER_BROWSER = (digit * 32 for digit in "abcd")
@@ -46,9 +47,16 @@ class Pressing:
         self.page = Page(Ratings(), is_enabled=True, shown=shown(), **page)
 
     def __call__(self, **action):
+        self._before = self.page.ratings
         outcome = self._answerer.answer(json.dumps({**self._keys, **action}), self.page)
         self.page = replace(self.page, ratings=outcome.ratings)
+        self._change = json.loads(reply_json(outcome, outcome.note, 64))["change"]
         return outcome
+
+    def undo(self):
+        """Undoes the press before, as fabric.js does."""
+        lists = {name: self._before.text(name) for name in ("liked", "disliked")}
+        return self(do="restore", **lists, change=self._change)
 
     @property
     def ratings(self):
@@ -170,7 +178,7 @@ def test_undoing_a_rating_takes_it_out_of_the_history(press, library):
     first = press(do="rate", index=0).picture_id
     before = press.ratings
     press(do="rate", to="disliked", index=1)
-    press(do="restore", liked=before.text("liked"), disliked="", forget=True)
+    press.undo()
     assert press.ratings == before
     assert history(library) == {first: "liked"}
 
@@ -180,8 +188,73 @@ def test_undoing_a_change_of_mind_brings_the_verdict_back(press, library):
     press(do="weigh", picture_id=picture_id, weight=0.5)
     before = press.ratings
     press(do="rate", to="disliked", index=0)
-    press(do="restore", liked=before.text("liked"), disliked="", forget=True)
+    press.undo()
     assert press.ratings == before
+    assert history(library) == {picture_id: "liked"}
+
+
+@pytest.mark.parametrize("do", ["unrate", "forget", "rate", "move"])
+def test_undo_brings_the_entry_of_the_history_back_as_it_was(press, library, do):
+    picture_id = press(do="rate", index=0).picture_id
+    entries = library.history.page("", "txt2img")
+    before = press.ratings
+    press(do=do, index=0, picture_id=picture_id, to="disliked")
+    assert library.history.page("", "txt2img") != entries
+    press.undo()
+    assert press.ratings == before
+    assert library.history.page("", "txt2img") == entries
+
+
+def test_undo_keeps_the_entry_that_a_picture_had_before_it_was_rated_again(press, library):
+    press(do="rate", index=0)
+    press(do="clear")
+    entries = library.history.page("", "txt2img")
+    press(do="rate", index=0)
+    press.undo()
+    assert not press.ratings
+    assert library.history.page("", "txt2img") == entries
+
+
+def test_undo_leaves_what_another_page_has_rated_since(press, library):
+    other = Pressing(library, OTHER_PAGE)
+    picture_id = press(do="rate", index=0).picture_id
+    other(do="rate", index=0, to="disliked")
+    press.undo()
+    assert history(library) == {picture_id: "disliked"}
+
+
+def test_undo_on_one_page_takes_nothing_of_another_login(press, library):
+    picture_id = press(do="rate", index=0).picture_id
+    press(do="unrate", index=0)
+    stranger = Pressing(library, owner="ann")
+    stranger(do="restore", change=press._change)
+    assert history(library) == {}
+    assert history(library, "ann") == {picture_id: "liked"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["", "x", "[]", "{}", "[" * 100_000]
+    + [
+        json.dumps({"picture_id": "", "before": "", "after": None, **odd})
+        for odd in (
+            {"picture_id": "../x"},
+            {"picture_id": None},
+            {"picture_id": []},
+            {"before": None},
+            {"before": "x"},
+            {"after": "now"},
+            {"after": float("nan")},
+            {"before": '{"ratings": [{}]}'},
+        )
+    ],
+)
+def test_undo_survives_whatever_a_page_sends_as_a_change(press, library, change):
+    picture_id = press(do="rate", index=0).picture_id
+    outcome = press(
+        do="restore", change=change.replace('"picture_id": ""', f'"picture_id": "{picture_id}"')
+    )
+    assert outcome.note is None
     assert history(library) == {picture_id: "liked"}
 
 
