@@ -203,4 +203,6 @@ class WebuiHost:
         alphas = self._model.alphas_cumprod
         low = min(max(int(sigma), 0), len(alphas) - 1)
         high = min(low + 1, len(alphas) - 1)
-        return float(torch.lerp(alphas[low].double(), alphas[high].double(), sigma - int(sigma)))
+        # In Python's numbers: not every device has float64.
+        alpha, next_alpha = float(alphas[low]), float(alphas[high])
+        return alpha + (next_alpha - alpha) * (sigma - int(sigma))
