@@ -49,6 +49,11 @@ class Looks:
             last = self._last = Look(step, alpha)
         return last
 
+    def end_call(self) -> None:
+        """A denoiser call is over: lets go of what no later one uses."""
+        if self._interval == 1:
+            self.forget()
+
     def forget(self) -> None:
-        """Another pass begins: what was seen is of no use there."""
+        """Feedback pauses or another pass begins: what was seen is of no use any more."""
         self._last = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from lib_fabric.errors import UnsupportedModelError
 from lib_fabric.looks import Look
 from lib_fabric.methods import Attended, Method, Rated
 from lib_fabric.row_attention import LayerStates, PullStates, RowGroup
@@ -41,6 +42,18 @@ class DenoiseStep:
     is_hires: bool = False
     x: torch.Tensor | None = None
     number: int = 0
+
+    def refuse_other_size(self, size_latent: tuple[int, int]) -> None:
+        """Raises `UnsupportedModelError` where the U-Net gets a part of the picture only.
+
+        Which rows of which tile are conditional is known only to the extension that cuts them.
+        """
+        if size_latent != self.size_latent:
+            got, whole = ("x".join(map(str, size)) for size in (size_latent, self.size_latent))
+            raise UnsupportedModelError(
+                f"The model gets the picture in parts ({got} of {whole}). Extensions that do that, "
+                "such as Tiled Diffusion, cannot be steered: switch theirs off, or FABRIC."
+            )
 
 
 @dataclass

@@ -152,6 +152,8 @@ class FabricSession:
         """Disarms feedback: U-Net calls from here on are not ours."""
         self._had_unseen_step |= self._armed is not None and self._armed.rows_seen == 0
         self._armed = None
+        # What comes next may need the memory: the hires pass, or the picture's decoding.
+        self._looks.end_call()
         if self._hooks is not None:
             self._hooks.plan = None
 
@@ -184,6 +186,7 @@ class FabricSession:
         # First of all: rows are named at the first step, whether feedback begins there or not.
         row_names = self._row_names.name_rows(step.x, step.num_rows, step.is_hires)
         if step.is_hires and not self._request.settings.hires:
+            self._looks.forget()
             return None
         strengths = feedback_weights(self._request.settings, step.progress)
         liked, disliked = (
@@ -191,6 +194,7 @@ class FabricSession:
             for name, strength in zip(PICTURE_LISTS, strengths, strict=True)
         )
         if not liked and not disliked:
+            self._looks.forget()
             return None
         self._enter_pass(step)
         look = self._looks.at(step.number, step.alpha)
@@ -252,6 +256,7 @@ class FabricSession:
         if armed is None or armed.rows_seen >= armed.step.num_rows:
             return
         call = UnetCall.of(args, kwargs)
+        armed.step.refuse_other_size(tuple(call.x.shape[2:]))
         self._device = call.x.device
         groups = self._group_rows(armed, call)
         armed.rows_seen += call.num_rows

@@ -1,5 +1,7 @@
 """Memory runs out here and there: the step is done again with less, and comes out the same."""
 
+import gc
+
 import pytest
 import torch
 from denoising import assert_close, denoise, fingerprint, make_request, make_session, make_step
@@ -11,6 +13,7 @@ from lib_fabric.errors import FabricError
 from lib_fabric.latents import LatentCache
 from lib_fabric.memory import MOST_PARTS, Frugality
 from lib_fabric.methods import METHODS
+from lib_fabric.row_attention import KeyValues
 from lib_fabric.session import FabricSession
 from lib_fabric.state_cache import StateCache
 
@@ -69,7 +72,7 @@ PLACES = [
     ("unet", [1]), ("unet", [2]), ("unet", [NUM_PASSES]), ("unet", [NUM_PASSES + 1]),
     ("unet", [1, 2]), ("unet", [4, 5, 6]), ("unet", [1, 3, 6, 9]), ("unet", [6]),
     ("attention", [1]), ("attention", [3]), ("attention", [16]), ("attention", [16, 17, 18]),
-    ("attention", [1, 2, 3, 4, 5]), ("get", [1]), ("get", [2, 3]), ("get", [5]),
+    ("attention", [1, 2, 3, 4, 5]), ("get", [1]), ("get", [2]), ("get", [5]),
     ("put", [1]), ("put", [2]), ("put", [1, 2, 3, 4, 5, 6]),
 ]  # fmt: skip
 
@@ -276,3 +279,23 @@ def test_the_failed_calls_tensors_are_gone_when_room_is_made():
         assert Frugality(make_room).retry(call, "x") == "done"
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("refresh", [1, 2])
+def test_nothing_is_held_where_feedback_has_ended(fake_host, refresh):
+    """The hires pass and the decoding of the picture come then, and may need all memory."""
+    request = make_request(refresh=refresh, end=0.5)
+    session = FabricSession(request, fake_host, LatentCache(), StateCache())
+    # Of other tests, whose exceptions may still hold some.
+    before = held_states()
+    with session.installed():
+        denoise(session, fake_host.unet(), make_step(progress=0.1), *make_inputs(4))
+        # The next steps use them only where they are not to be renewed each time.
+        assert (held_states() > before) == (refresh > 1)
+        denoise(session, fake_host.unet(), make_step(progress=0.6), *make_inputs(4))
+        assert held_states() == before
+
+
+def held_states():
+    gc.collect()
+    return sum(type(each) is KeyValues for each in gc.get_objects())

@@ -376,3 +376,16 @@ def test_an_announced_sampling_is_not_warned_about(tiny_unet, fake_host, progres
     with session.installed():
         pass  # interrupted before the first step
     assert fake_host.warnings == []
+
+
+# Extensions that cut the picture
+
+
+def test_a_picture_that_comes_in_tiles_is_refused(tiny_unet, fake_host):
+    x, timesteps, context = make_inputs(4)
+    clean, session = fingerprint(tiny_unet), make_session(make_request(), fake_host)
+    with session.installed():
+        session.begin_denoise(make_step)
+        with pytest.raises(UnsupportedModelError, match="in parts"):
+            tiny_unet(x[..., :-1], timesteps, context=context)
+    assert fingerprint(tiny_unet) == clean
