@@ -108,7 +108,7 @@ class References:
         sizes = {tuple(z.shape) for z in latents.values()}
         self._key = (state_key, frozenset(sizes), _digest(conditioning))
         self._cache = cache
-        self._kept_is_checked = False
+        self._era = object()
         self.rows_at_once = ROWS_AT_ONCE
 
     def look_on(
@@ -138,16 +138,15 @@ class References:
         """What of `wanted` the next reference pass looks at; takes what is kept.
 
         The key of kept states holds what is known to change them. For what is not (other extensions
-        patch U-Nets too), the first kept ones of each pass are seen anew and compared.
+        patch U-Nets too), the first kept ones of each era are seen anew in each pass and compared.
         """
         kept, missing = [], []
         for seen in dict.fromkeys(wanted):
             if seen in look.states:
                 continue
             key = self._key_of(seen, look)
-            states = self._cache.get(key, call.x.device) if self._kept_is_checked else None
-            if states is not None:
-                look.states[seen] = states
+            if self._cache.era_of(key) is self._era:
+                look.states[seen] = self._cache.get(key, call.x.device)
             else:
                 (kept if key in self._cache else missing).append(seen)
         return [*kept[:1], *missing, *kept[1:]][: self.rows_at_once]
@@ -156,17 +155,20 @@ class References:
         return (self._key, self.rows_at_once, look.alpha, seen)
 
     def _compare(self, key: Hashable, states: LayerStates) -> None:
-        if self._kept_is_checked or key not in self._cache:
+        """Takes an era's kept states into this pass's if one of them is the same, or drops all."""
+        era = self._cache.era_of(key)
+        if era is None or era is self._era:
             return
         device = next(iter(states.values())).keys.device
-        if not _equal(self._cache.get(key, device), states):
+        if _equal(self._cache.get(key, device), states):
+            self._cache.join_eras(era, self._era)
+        else:
             logger.info("The model has changed: kept reference states are dropped.")
-            self._cache.clear()
-        self._kept_is_checked = True
+            self._cache.drop_era(era)
 
     def _keep(self, key: Hashable, states: LayerStates) -> None:
         try:
-            self._cache.put(key, states)
+            self._cache.put(key, states, self._era)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise

@@ -19,14 +19,17 @@ class _Kept:
     states: LayerStates
     num_bytes: int
     last_used_in: int
+    era: object
 
 
 class StateCache:
     """Keeps states under `max_bytes`; 0 keeps nothing.
 
     A generation asks for its states step by step, always in the same order. Dropping the least
-    recently used would then drop just what is asked for next, so what the running generation has
-    used is never dropped for its own sake: what does not fit is not kept.
+    recently used would then drop just what is asked for next. So what the running generation or the
+    one before it has used is not dropped for the running one's sake: what does not fit is not kept.
+
+    Every entry is of an era: a time in which the model is known not to have changed.
     """
 
     def __init__(self, max_bytes: int = 0, device: torch.device | None = None) -> None:
@@ -34,6 +37,7 @@ class StateCache:
         self._generation = 0
         self._num_bytes = 0
         self._short_of: str | None = None
+        self._device = device
         self.configure(max_bytes, device)
 
     @property
@@ -43,13 +47,16 @@ class StateCache:
 
     def configure(self, max_bytes: int, device: torch.device | None) -> None:
         """Sets the budget and where states are kept; None = where they are computed."""
+        if device != self._device:
+            # They would stay where no new ones are kept, which is what the user wants to have free.
+            self.clear()
         self._max_bytes = max_bytes
         self._device = device
         while self._num_bytes > max_bytes:
             self._drop(next(iter(self._kept)))
 
     def begin_generation(self) -> None:
-        """From here on, what earlier generations used may be dropped."""
+        """From here on, what was last used before the generation before this one may be dropped."""
         self._generation += 1
         self._short_of = None
 
@@ -65,7 +72,23 @@ class StateCache:
         self._kept.move_to_end(key)
         return _to(kept.states, device)
 
-    def put(self, key: Hashable, states: LayerStates) -> None:
+    def era_of(self, key: Hashable) -> object | None:
+        """The era of the states under `key`; None if there are none."""
+        kept = self._kept.get(key)
+        return None if kept is None else kept.era
+
+    def join_eras(self, era: object, into: object) -> None:
+        """Makes two eras one: the model of the first is that of the second."""
+        for kept in self._kept.values():
+            if kept.era is era:
+                kept.era = into
+
+    def drop_era(self, era: object) -> None:
+        """Forgets what is of an era: its model is gone."""
+        for key in [key for key, kept in self._kept.items() if kept.era is era]:
+            self._drop(key)
+
+    def put(self, key: Hashable, states: LayerStates, era: object = None) -> None:
         """Keeps states if the budget allows."""
         num_bytes = sum(
             tensor.numel() * tensor.element_size()
@@ -75,7 +98,7 @@ class StateCache:
         if key in self._kept or self._is_short(states) or not self._make_room(num_bytes):
             return
         kept = states if self._device is None else _to(states, self._device)
-        self._kept[key] = _Kept(kept, num_bytes, self._generation)
+        self._kept[key] = _Kept(kept, num_bytes, self._generation, era)
         self._num_bytes += num_bytes
 
     def give_way(self, device: torch.device) -> None:
@@ -104,7 +127,8 @@ class StateCache:
             return False
         while self._num_bytes + num_bytes > self._max_bytes:
             oldest = next(iter(self._kept))
-            if self._kept[oldest].last_used_in == self._generation:
+            # One more rated picture, and the states of the others are asked for as last time.
+            if self._kept[oldest].last_used_in >= self._generation - 1:
                 return False
             self._drop(oldest)
         return True

@@ -83,10 +83,11 @@ class FabricScript(scripts.Script):
 def _prepare(p, args):
     request = parse_arguments(args, LIBRARY.store, host_options.max_pictures())
     request = with_cell_settings(request, p)
+    # Also where nothing is rated: memory that the user wants back is given back.
+    host_options.configure_states(STATES)
     if not request.is_active:
         return
     adapter = host.WebuiHost(p)
-    host_options.configure_states(STATES)
     session = FabricSession(request, adapter, LATENTS, STATES)
     write_infotext(p.extra_generation_params, request, host_options.infotext_wanted())
     sampling.wrap_sampling(p, partial(_sampling, adapter, session))

@@ -50,7 +50,7 @@ def test_a_running_generation_keeps_what_it_used_and_refuses_the_rest():
     assert [cache.get(key, CPU) is not None for key in "abc"] == [True, True, False]
 
 
-def test_earlier_generations_make_room():
+def test_what_the_generation_before_did_not_use_makes_room():
     cache = StateCache(2 * ENTRY_BYTES)
     cache.begin_generation()
     cache.put("a", states())
@@ -58,7 +58,44 @@ def test_earlier_generations_make_room():
     cache.begin_generation()
     cache.get("a", CPU)
     cache.put("c", states())
+    assert "c" not in cache
+    cache.begin_generation()
+    cache.put("c", states())
     assert [cache.get(key, CPU) is not None for key in "abc"] == [True, False, True]
+
+
+@pytest.mark.parametrize(("num_kept", "num_steps"), [(45, 20), (45, 16), (30, 16), (7, 5)])
+def test_one_more_picture_does_not_push_out_the_others(num_kept, num_steps):
+    cache = StateCache(num_kept * ENTRY_BYTES)
+    for pictures in ("ab", "abc", "abcd"):
+        cache.begin_generation()
+        found = 0
+        for key in [(step, each) for step in range(num_steps) for each in pictures]:
+            found += cache.get(key, CPU) is not None
+            cache.put(key, states())
+        if pictures != "ab":
+            # All that had room, but for what the new picture may have taken of it.
+            assert found >= min(num_kept, (len(pictures) - 1) * num_steps) - (pictures == "abcd")
+
+
+def test_states_do_not_stay_where_none_are_kept_any_more():
+    cache = StateCache(3 * ENTRY_BYTES)
+    cache.put("a", states())
+    cache.configure(3 * ENTRY_BYTES, None)
+    assert "a" in cache
+    cache.configure(3 * ENTRY_BYTES, CPU)
+    assert cache.num_bytes == 0
+
+
+def test_eras_are_joined_and_dropped_apart():
+    cache = StateCache(10 * ENTRY_BYTES)
+    for key, era in {"a": "old", "b": "old", "c": "new", "d": "other"}.items():
+        cache.put(key, states(), era)
+    cache.join_eras("old", "new")
+    assert [cache.era_of(key) for key in "abcde"] == ["new", "new", "new", "other", None]
+    cache.drop_era("new")
+    assert [key in cache for key in "abcd"] == [False, False, False, True]
+    assert cache.num_bytes == ENTRY_BYTES
 
 
 def test_a_smaller_budget_drops_at_once():
@@ -113,12 +150,12 @@ def picture(seed):
 PICTURES = [picture(seed) for seed in range(3)]
 
 
-def generate(fake_host, cache, num_liked=2, alphas=(0.1, 0.4, 0.8)):
-    """The U-Net's outputs of one generation with liked pictures and one disliked."""
+def generate(fake_host, cache, liked=(0, 1), disliked=(2,), alphas=(0.1, 0.4, 0.8)):
+    """The U-Net's outputs of one generation with some of `PICTURES` liked and disliked."""
     request = FabricRequest(
         FabricSettings(enabled=True, end=1.0),
-        tuple(Reference(each) for each in PICTURES[:num_liked]),
-        (Reference(PICTURES[2]),),
+        tuple(Reference(PICTURES[each]) for each in liked),
+        tuple(Reference(PICTURES[each]) for each in disliked),
     )
     session = FabricSession(request, fake_host, LatentCache(), cache)
     generator = torch.Generator().manual_seed(0)
@@ -151,14 +188,14 @@ def test_kept_states_give_bit_identical_results_without_reference_passes(fake_ho
 
 def test_a_new_picture_pays_only_for_itself(fake_host, monkeypatch):
     cache = StateCache(2**30)
-    generate(fake_host, cache, num_liked=1)
+    generate(fake_host, cache, liked=(0,))
     counting = Counting(fake_host.unet(), monkeypatch)
-    both = generate(fake_host, cache, num_liked=2)
+    both = generate(fake_host, cache, liked=(0, 1))
     # One that is kept is checked beside the new one: at no cost.
     own_calls, new_picture = 3, 3
     assert counting.calls == own_calls + new_picture
     monkeypatch.undo()
-    assert_equal(both, generate(fake_host, StateCache(), num_liked=2))
+    assert_equal(both, generate(fake_host, StateCache(), liked=(0, 1)))
 
 
 def test_a_partly_filled_budget_still_gives_the_same(fake_host):
@@ -182,3 +219,30 @@ def test_changed_weights_are_noticed(fake_host, is_announced):
     after = generate(fake_host, cache)
     assert_equal(after, generate(fake_host, StateCache()))
     assert not torch.equal(before[0], after[0])
+
+
+def test_what_was_kept_before_a_change_is_noticed_after_other_pictures(fake_host):
+    cache = StateCache(2**30)
+    generate(fake_host, cache, liked=(1,), disliked=())
+    with torch.no_grad():
+        for parameter in fake_host.unet().parameters():
+            parameter.mul_(1.01)
+    # Nothing of this picture is kept, so nothing tells that the other's states are of no use.
+    generate(fake_host, cache, liked=(0,), disliked=())
+    for _ in range(2):
+        both = generate(fake_host, cache, liked=(0, 1), disliked=())
+        assert_equal(both, generate(fake_host, StateCache(), liked=(0, 1), disliked=()))
+
+
+def test_pictures_kept_apart_are_checked_once_and_then_together(fake_host, monkeypatch):
+    cache = StateCache(2**30)
+    generate(fake_host, cache, liked=(0,), disliked=())
+    generate(fake_host, cache, liked=(1,), disliked=(2,))
+    for _ in range(2):
+        counting = Counting(fake_host.unet(), monkeypatch)
+        both = generate(fake_host, cache)
+        own_calls, check = 3, 1
+        # Two of different times fit into one pass.
+        assert counting.calls == own_calls + check
+        monkeypatch.undo()
+    assert_equal(both, generate(fake_host, StateCache()))
