@@ -94,6 +94,12 @@ class PresetAnswerer:
     def _export(self, action: Action, owner: str) -> PresetAnswer:
         preset = self._presets.load(owner, action.name)
         data = preset_archive.to_zip(preset, self._library.store)
+        # Nobody is to keep as a backup what no WebUI takes back.
+        if len(data) > MAX_IMPORT_BYTES:
+            raise FabricError(
+                f"A preset of more than {MAX_IMPORT_BYTES >> 20} MB cannot be exported. "
+                "Save one with fewer pictures."
+            )
         return PresetAnswer(download=Download(f"{preset.name}.fabric.zip", data))
 
     def _import(self, action: Action, owner: str) -> PresetAnswer:

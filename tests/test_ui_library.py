@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from lib_fabric import ui_presets
 from lib_fabric.errors import FabricError
 from lib_fabric.library import Library
 from lib_fabric.rating import Details
@@ -414,6 +415,14 @@ def test_an_exported_preset_is_imported_elsewhere(saved, tmp_path):
     assert loaded.ratings == saved.ratings
     assert loaded.settings["strength"] == 1.5
     assert all(elsewhere.store.load(each) for each in loaded.ratings.liked)
+
+
+def test_what_could_not_be_imported_is_not_exported(saved, monkeypatch):
+    size = len(saved(do="export", name="Warm").download.data)
+    monkeypatch.setattr(ui_presets, "MAX_IMPORT_BYTES", size - 1)
+    outcome = saved(do="export", name="Warm")
+    assert outcome.download is None
+    assert outcome.note.text.endswith("cannot be exported. Save one with fewer pictures.")
 
 
 def test_an_import_never_replaces_a_preset(saved, library):
