@@ -216,7 +216,9 @@ class FabricSession:
         self._looks.forget()
         self._frugality.num_parts = 1
         self._mergings = self._mergings_at(step.size_latent)
-        pictures = [ref.picture for ref in (*self._request.liked, *self._request.disliked)]
+        # Disliked pictures that never count are not encoded either.
+        disliked = self._request.disliked if self._request.settings.negative_scale else ()
+        pictures = [reference.picture for reference in (*self._request.liked, *disliked)]
         encoding = self._host.progress_text(ENCODING_TEXT)
         with doing("encoding the rated pictures"), encoding:
             latents = {

@@ -73,6 +73,14 @@ def test_a_list_is_looked_at_only_while_it_counts(
     assert len(passes) == expected
 
 
+@pytest.mark.parametrize(("negative_scale", "expected"), [(0.5, 3), (0.0, 1)])
+def test_a_list_that_never_counts_is_not_encoded(fake_host, monkeypatch, negative_scale, expected):
+    encoded, encode = [], fake_host.encode
+    monkeypatch.setattr(fake_host, "encode", lambda pixels: encoded.append(1) or encode(pixels))
+    _sample(fake_host, make_request((1.0,), (1.0, 1.0), negative_scale=negative_scale))
+    assert len(encoded) == expected
+
+
 def test_a_picture_of_weight_0_is_not_looked_at(fake_host, passes):
     _sample(fake_host, make_request((1.0, 0.0), (0.0,)))
     assert len(passes) == 1
