@@ -104,7 +104,9 @@ OWN_VALUES = [
     *("negative_scale", "method", "min_strength"),
 ]
 PANELS = ["history", "presets"]
-_CHANGING = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|<div class='performance'>.*")
+_CHANGING = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d:\d\d|<div class='performance'>.*|(after|rated_at)\\*\": [\d.]+"
+)
 _ID = re.compile(r'data-id="([0-9a-f]{64})"')
 
 
@@ -169,6 +171,7 @@ class _Visit:
 
     def _press(self, do, tab="txt2img", **given):
         told = self.page.fabric(do, tab, shows_history=True, **given)
+        told["change"] = _CHANGING.sub("", told["change"])
         values = self.page.values
         shown = {
             name: values[name] for each in ("txt2img", "img2img") for name in self._names(each)
