@@ -5,6 +5,7 @@ Knows settings, pictures and the store; not the host. Everything that arrives he
 
 from __future__ import annotations
 
+import base64
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from lib_fabric.picture_lists import (
     format_picture_list,
     parse_picture_list,
 )
-from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64
+from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64, to_png
 from lib_fabric.settings import INFOTEXT_PREFIX, MAX_PICTURES, FabricSettings, shorten
 from lib_fabric.store import PictureStore
 
@@ -48,6 +49,11 @@ class FabricRequest:
         """Whether anything can change the pictures; if not, nothing may be touched."""
         settings = self.settings
         return settings.enabled and bool(self.liked or self.disliked)
+
+    def to_arguments(self) -> dict[str, object]:
+        """The JSON object that asks for the same on any machine: pictures in base64, not by id."""
+        lists = {name: list(map(_to_entry, getattr(self, name))) for name in PICTURE_LISTS}
+        return {**self.settings.to_mapping(), **lists}
 
     def to_infotext(self) -> dict[str, str]:
         """Infotext entries: settings off their default, then the pictures' ids and weights."""
@@ -104,6 +110,11 @@ def parse_arguments(
     # Last: a request that is refused leaves nothing behind.
     reader.keep()
     return FabricRequest(settings, **references)
+
+
+def _to_entry(reference: Reference) -> dict[str, object]:
+    data = base64.b64encode(to_png(reference.picture.image))
+    return {"image": data.decode(), "weight": reference.weight}
 
 
 def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: str) -> None:

@@ -199,6 +199,10 @@ class FabricSettings:
         """
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks types
 
+    def to_mapping(self) -> dict[str, Value]:
+        """All values by name, as `from_mapping` reads them."""
+        return {setting.name: getattr(self, setting.name) for setting in self.fields()}
+
     def to_infotext(self) -> dict[str, str]:
         """Infotext entries of the settings that differ from their default."""
         return {

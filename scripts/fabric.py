@@ -16,6 +16,7 @@ from lib_fabric import (
     host_localization,
     host_options,
     host_pictures,
+    host_sharing,
     host_xyz,
     sampling,
 )
@@ -71,6 +72,23 @@ class FabricScript(scripts.Script):
         if self._page is not None:
             self._page.after_component(component, kwargs.get("elem_id"))
 
+    def setup(self, p, *args):
+        # The first that the host calls, so that whoever sends the arguments away sees them.
+        self._carry_pictures(p, args)
+
+    def before_process(self, p, *args):
+        # A cell of an X/Y/Z plot has its settings only now.
+        self._carry_pictures(p, args)
+
+    def _carry_pictures(self, p, args):
+        if not host_sharing.is_shared_out(p):
+            return
+        # What cannot be used is refused in `process`, where it reaches the user.
+        with contextlib.suppress(FabricError):
+            request = _read_request(p, args)
+            if request.is_active:
+                host_sharing.replace_first_argument(p, self, request.to_arguments())
+
     def process(self, p, *args):
         sampling.release_sampling(p)
         try:
@@ -80,9 +98,13 @@ class FabricScript(scripts.Script):
             sampling.refuse(p, error)
 
 
-def _prepare(p, args):
+def _read_request(p, args):
     request = parse_arguments(args, LIBRARY.store, host_options.max_pictures())
-    request = with_cell_settings(request, p)
+    return with_cell_settings(request, p)
+
+
+def _prepare(p, args):
+    request = _read_request(p, args)
     # Also where nothing is rated: memory that the user wants back is given back.
     host_options.configure_states(STATES)
     if not request.is_active:

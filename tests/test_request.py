@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import numpy as np
 import pytest
@@ -12,7 +13,12 @@ from PIL import Image
 from lib_fabric import request as request_module
 from lib_fabric.errors import FabricError
 from lib_fabric.pictures import from_image
-from lib_fabric.request import MAX_PICTURES, FabricRequest, parse_arguments
+from lib_fabric.request import (
+    MAX_PICTURES,
+    FabricRequest,
+    argument_names,
+    parse_arguments,
+)
 from lib_fabric.settings import FabricSettings
 from lib_fabric.store import PictureStore
 from tests.inputs.bad import POSITIONS
@@ -239,3 +245,19 @@ def test_infotext_without_pictures_has_no_entry_for_them(store):
 def test_infotext_gives_the_same_weight_again(store, weight):
     request = parse_arguments([{"liked": [{"image": _base64(), "weight": weight}]}], store)
     assert float(request.to_infotext()["FABRIC liked"].split("*")[1]) == weight
+
+
+# What another machine is sent
+
+
+def test_the_same_request_on_a_machine_that_has_none_of_the_pictures(store, tmp_path):
+    values = {
+        "liked": [store.add(_image(0)).short_id, {"image": _base64(1), "weight": 1 / 3}],
+        "disliked": f"{store.add(_image(2)).id}*0.5",
+        **{"strength": 0.3, "start": 0.1, "hires": True, "method": "contrast", "refresh": 2},
+    }
+    request = parse_arguments([values], store)
+    sent = json.loads(json.dumps(request.to_arguments()))
+    received = parse_arguments([sent, "", ""], PictureStore(tmp_path / "elsewhere"))
+    assert received == request
+    assert set(sent) == set(argument_names())
