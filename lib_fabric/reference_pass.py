@@ -83,6 +83,7 @@ class References:
     """The references of one pass: one model, one size.
 
     Attributes:
+        picture_ids: of the references.
         rows_at_once: in one U-Net call; always so many, see `ROWS_AT_ONCE`. 1 needs least memory.
     """
 
@@ -104,6 +105,7 @@ class References:
             picture_id: (z, reference_noise(picture_id, tuple(z.shape)).to(z.device))
             for picture_id, z in latents.items()
         }
+        self.picture_ids = set(latents)
         self._conditioning = conditioning
         sizes = {tuple(z.shape) for z in latents.values()}
         self._key = (state_key, frozenset(sizes), _digest(conditioning))

@@ -31,6 +31,8 @@ class DenoiseStep:
         size_latent: (height, width).
         is_hires: whether this is the hires pass.
         x: what the denoiser gets, `[num_rows, C, h, w]`; None where rows need no lasting names.
+        pictures: names of the batch's pictures, in order, by what decides their starting noise;
+            empty where that is not known.
         number: of the sampling step, from 0; several calls of a second-order sampler share one.
     """
 
@@ -42,6 +44,7 @@ class DenoiseStep:
     is_hires: bool = False
     x: torch.Tensor | None = None
     number: int = 0
+    pictures: tuple[bytes, ...] = ()
 
     def refuse_other_size(self, size_latent: tuple[int, int]) -> None:
         """Raises `UnsupportedModelError` where the U-Net gets a part of the picture only.
@@ -58,14 +61,23 @@ class DenoiseStep:
 
 @dataclass
 class Armed:
-    """Between the denoiser's callback and its last U-Net call."""
+    """Between the denoiser's callback and its last U-Net call.
+
+    Attributes:
+        look: given as soon as what it looks at is there.
+    """
 
     step: DenoiseStep
     liked: tuple[Rated, ...]
     disliked: tuple[Rated, ...]
     row_names: list[bytes]
-    look: Look
+    look: Look | None = None
     rows_seen: int = 0
+
+    def picture_ids(self, method: Method) -> set[str]:
+        """All that any row of this denoiser call attends to."""
+        rows = range(self.step.num_rows)
+        return {each.picture_id for row in rows for each in self._attended(method, row).rated}
 
     def group_rows(self, num_rows: int, method: Method, states_of: StatesOf) -> list[RowGroup]:
         """The next rows and what they attend to; equal neighbours share a group.

@@ -184,7 +184,7 @@ class FabricSession:
 
     def _arm(self, step: DenoiseStep) -> Armed | None:
         # First of all: rows are named at the first step, whether feedback begins there or not.
-        row_names = self._row_names.name_rows(step.x, step.num_rows, step.is_hires)
+        row_names = self._row_names.name_rows(step.x, step.num_rows, step.is_hires, step.pictures)
         if step.is_hires and not self._request.settings.hires:
             self._looks.forget()
             return None
@@ -196,17 +196,21 @@ class FabricSession:
         if not liked and not disliked:
             self._looks.forget()
             return None
-        self._enter_pass(step)
-        look = self._looks.at(step.number, step.alpha)
-        return Armed(step, liked, disliked, row_names, look)
+        armed = Armed(step, liked, disliked, row_names)
+        self._enter_pass(step, armed.picture_ids(self._method))
+        armed.look = self._looks.at(step.number, step.alpha)
+        return armed
 
-    def _enter_pass(self, step: DenoiseStep) -> None:
+    def _enter_pass(self, step: DenoiseStep, picture_ids: set[str]) -> None:
         """Encodes what this pass needs; here, since encoding inside a U-Net call breaks low VRAM
         modes, and since only the denoiser knows the pass's size in every version of the host."""
         unet = self._host.unet()
         key = (self._host.state_key(), id(unet), step.size_latent, step.is_hires)
         if self._references is not None and self._pass_key == key:
-            return
+            if picture_ids <= self._references.picture_ids:
+                return
+            # Unconditional rows may come later than conditional ones.
+            picture_ids = picture_ids | self._references.picture_ids
         if self._hooks is None or self._hooks.unet is not unet:
             # The refiner or a hires checkpoint has taken over.
             self._unhook()
@@ -216,9 +220,8 @@ class FabricSession:
         self._looks.forget()
         self._frugality.num_parts = 1
         self._mergings = self._mergings_at(step.size_latent)
-        # Disliked pictures that never count are not encoded either.
-        disliked = self._request.disliked if self._request.settings.negative_scale else ()
-        pictures = [reference.picture for reference in (*self._request.liked, *disliked)]
+        rated = (*self._request.liked, *self._request.disliked)
+        pictures = [each.picture for each in rated if each.picture.id in picture_ids]
         encoding = self._host.progress_text(ENCODING_TEXT)
         with doing("encoding the rated pictures"), encoding:
             latents = {

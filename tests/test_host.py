@@ -90,8 +90,8 @@ class Processing:
     """The host's processing object, as far as it is looked at."""
 
 
-def adapter_for(host, denoiser, **model):
-    p = Processing()
+def adapter_for(host, denoiser, p=None, **model):
+    p = p or Processing()
     p.sampler = SimpleNamespace(model_wrap_cfg=denoiser)
     p.sd_model = SimpleNamespace(**model)
     return host.WebuiHost(p)
@@ -141,6 +141,25 @@ def test_steps_are_counted_as_the_user_counts_them(host, call, total_calls, numb
     denoiser = nn.Module()
     denoiser.step, denoiser.total_steps = call, total_calls
     assert adapter_for(host, denoiser).denoise_step(params_for(1.0)).number == number
+
+
+def test_pictures_are_named_by_what_their_noise_is_drawn_from(host):
+    def names(**values):
+        p, denoiser = Processing(), nn.Module()
+        vars(p).update(values)
+        denoiser.step, denoiser.total_steps = 0, 20
+        return adapter_for(host, denoiser, p).denoise_step(params_for(1.0)).pictures
+
+    assert names() == names(seeds=None) == ()
+    plain = names(seeds=[7, 8], subseeds=[1, 2], subseed_strength=0)
+    assert len(set(plain)) == 2
+    # The variation seed counts only where it has a strength.
+    assert plain == names(seeds=[7, 8], subseeds=[3, 4], subseed_strength=0)
+    variations = [
+        names(seeds=[7, 7], subseeds=subseeds, subseed_strength=strength)
+        for subseeds, strength in (([1, 2], 0.5), ([1, 2], 0.25), ([3, 4], 0.5))
+    ]
+    assert len({name for pair in variations for name in pair} | set(plain)) == 8
 
 
 def test_callbacks_of_inner_generations_are_not_ours(host):

@@ -189,5 +189,31 @@ def test_the_hires_pass_keeps_the_names():
     assert hires == [first[0], first[1], first[1], first[0], first[1]]
 
 
+PICTURES = (b"7", b"8")
+
+
+def test_named_pictures_keep_their_names_whatever_they_start_from():
+    x, other = noise(5, 2), noise(6, 2)
+    for start in (x, other, x[[0, 1]] * 0.3 + other):
+        rows = RowNames().name_rows(start[[0, 1, 1, 0, 1]], 5, False, PICTURES)
+        assert rows == [b"7", b"8", b"8", b"7", b"8"]
+    # The upscale button has a hires pass only, and for one of them.
+    assert RowNames().name_rows(other[[1, 1]], 2, True, PICTURES[1:]) == [b"8", b"8"]
+
+
+def test_pictures_of_one_seed_have_one_name_in_both_passes():
+    x, hires, names = noise(7, 1), noise(8, 3, (4, 12, 16)), RowNames()
+    same = (b"7", b"7", b"7")
+    assert names.name_rows(x[[0] * 6], 6, False, same) == [b"7"] * 6
+    assert names.name_rows(torch.cat([hires, hires]), 6, True, same) == [b"7"] * 6
+
+
+def test_names_that_do_not_fit_the_rows_are_not_used():
+    x, names = noise(9, 3), RowNames()
+    expected = RowNames().name_rows(x, 3, False)
+    assert names.name_rows(x, 3, False, PICTURES) == expected
+    assert names.name_rows(noise(10, 3, (4, 12, 16)), 3, True, PICTURES) == expected
+
+
 def test_without_noise_rows_are_told_apart_by_number():
     assert len(set(RowNames().name_rows(None, 300, False))) == 300

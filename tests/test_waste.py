@@ -73,12 +73,38 @@ def test_a_list_is_looked_at_only_while_it_counts(
     assert len(passes) == expected
 
 
-@pytest.mark.parametrize(("negative_scale", "expected"), [(0.5, 3), (0.0, 1)])
-def test_a_list_that_never_counts_is_not_encoded(fake_host, monkeypatch, negative_scale, expected):
+@pytest.fixture
+def encoded(fake_host, monkeypatch):
+    """One entry for each picture that the VAE encodes."""
     encoded, encode = [], fake_host.encode
     monkeypatch.setattr(fake_host, "encode", lambda pixels: encoded.append(1) or encode(pixels))
+    return encoded
+
+
+@pytest.mark.parametrize(("negative_scale", "expected"), [(0.5, 3), (0.0, 1)])
+def test_a_list_that_never_counts_is_not_encoded(fake_host, encoded, negative_scale, expected):
     _sample(fake_host, make_request((1.0,), (1.0, 1.0), negative_scale=negative_scale))
     assert len(encoded) == expected
+
+
+def test_liked_pictures_that_no_row_follows_are_not_encoded(fake_host, encoded):
+    """By contrast each of the two pictures follows one liked one, and avoids all disliked."""
+    _sample(fake_host, make_request((1.0,) * 16, (1.0, 1.0), "contrast"))
+    assert 3 <= len(encoded) <= 4
+
+
+def test_what_later_rows_attend_to_is_encoded_when_they_come(fake_host, encoded):
+    """Unconditional rows may be left out at the first steps."""
+    session = make_session(make_request((1.0,), (1.0,)), fake_host)
+    inputs = make_inputs(4)
+    with session.installed():
+        denoise(session, fake_host.unet(), make_step(2, 2), *(each[:2] for each in inputs))
+        assert len(encoded) == 1
+        both = denoise(session, fake_host.unet(), make_step(4, 2), *inputs)
+        denoise(session, fake_host.unet(), make_step(2, 2), *(each[:2] for each in inputs))
+    assert len(encoded) == 2
+    alone = _sample(fake_host, make_request((1.0,), (1.0,)), make_step(4, 2))
+    torch.testing.assert_close(both, alone, rtol=0, atol=1e-6)
 
 
 def test_a_picture_of_weight_0_is_not_looked_at(fake_host, passes):
