@@ -6,10 +6,15 @@ Imports nothing of the host, but knows what its processing objects and scripts l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # By their titles: Distributed (papuSpartan/stable-diffusion-webui-distributed).
 _SHARING_SCRIPTS = ("Distribute",)
+
+
+# Where on the processing object the carried argument is. Its attributes are sent as JSON, too.
+_CARRIED_AT = "_fabric_ext_carried_at"
 
 
 def is_shared_out(p: Any) -> bool:  # noqa: ANN401 (the host's processing object)
@@ -17,11 +22,21 @@ def is_shared_out(p: Any) -> bool:  # noqa: ANN401 (the host's processing object
     return any(script.title() in _SHARING_SCRIPTS for script in p.scripts.alwayson_scripts)
 
 
-def replace_first_argument(p: Any, script: Any, value: object) -> None:  # noqa: ANN401 (as above)
-    """Gives one script another first argument, in this processing object only.
+def carry(p: Any, index: int, request: dict[str, object]) -> None:  # noqa: ANN401 (as above)
+    """Puts `request`, as the API takes it, in the place of the argument with this index."""
+    setattr(p, _CARRIED_AT, index)
+    _replace_argument(p, index, request)
 
-    Copies (X/Y/Z plot) share the list of arguments, so that a new one is made.
-    """
+
+def carry_settings(p: Any, changes: Mapping[str, object]) -> None:  # noqa: ANN401 (as above)
+    """Changes settings of what is carried, if anything is, for this processing object only."""
+    index = getattr(p, _CARRIED_AT, None)
+    if index is not None:
+        _replace_argument(p, index, {**p.script_args[index], **changes})
+
+
+def _replace_argument(p: Any, index: int, value: object) -> None:  # noqa: ANN401 (as above)
+    # A new list: copies of the processing object (X/Y/Z plot) share the one that they came with.
     arguments = list(p.script_args)
-    arguments[script.args_from] = value
+    arguments[index] = value
     p.script_args = arguments

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from modules import scripts
 
-from lib_fabric.xyz import axes
+from lib_fabric import host_sharing
+from lib_fabric.xyz import Axis, axes, cell_settings
 
 _PLOT_FILE = "xyz_grid.py"
 _log = logging.getLogger(__name__)
@@ -26,11 +29,20 @@ def add_axes() -> None:
     known = {option.label for option in plot.axis_options}
     plot.axis_options.extend(
         plot.AxisOption(
-            axis.label, axis.value_type, axis.apply, confirm=axis.confirm, choices=axis.choices
+            axis.label, axis.value_type, _apply(axis), confirm=axis.confirm, choices=axis.choices
         )
         for axis in axes()
         if axis.label not in known
     )
+
+
+def _apply(axis: Axis) -> Callable[[Any, Any, Sequence[Any]], None]:
+    def apply(p: Any, value: Any, values: Sequence[Any]) -> None:  # noqa: ANN401 (the host's)
+        axis.apply(p, value, values)
+        # Other machines see the arguments, not what lies on the cell.
+        host_sharing.carry_settings(p, cell_settings(p))
+
+    return apply
 
 
 def _plot_module() -> ModuleType | None:

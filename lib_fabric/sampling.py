@@ -49,14 +49,14 @@ class _SamplingWrapper:
 
     def __init__(self, sampling: _Sampling, original: Callable[..., Any] | None) -> None:
         self.sampling = sampling
-        self._original = original
+        self.original = original
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (passed through)
         return self.sampling.run(lambda: self._sample(*args, **kwargs))
 
     def _sample(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (passed through)
-        if self._original is not None:
-            return self._original(*args, **kwargs)
+        if self.original is not None:
+            return self.original(*args, **kwargs)
         p = self.sampling.p
         return type(p).sample(p, *args, **kwargs)
 
@@ -81,6 +81,19 @@ def release_sampling(p: Any) -> None:  # noqa: ANN401 (as above)
     sampling = p.__dict__.get(_SAMPLING)
     if sampling is not None:
         sampling.rebind(p, None)
+
+
+def unwrap_sampling(p: Any) -> None:  # noqa: ANN401 (as above)
+    """Undoes `wrap_sampling`; where somebody has wrapped it since, it stays, without effect."""
+    release_sampling(p)
+    outermost = p.__dict__.get("sample")
+    if not isinstance(outermost, _SamplingWrapper):
+        return
+    if outermost.original is None:
+        del p.sample
+    else:
+        p.sample = outermost.original
+    p.__dict__.pop(_SAMPLING, None)
 
 
 def refuse(p: Any, error: Exception) -> None:  # noqa: ANN401 (as above)

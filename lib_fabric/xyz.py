@@ -50,16 +50,21 @@ def with_cell_settings(request: FabricRequest, p: Any) -> FabricRequest:  # noqa
     Raises:
         FabricError: the values do not go together.
     """
-    changes = getattr(p, _CELL_SETTINGS, None)
+    changes = cell_settings(p)
     if not changes:
         return request
     return replace(request, settings=replace(request.settings, **changes))
 
 
+def cell_settings(p: Any) -> dict[str, Any]:  # noqa: ANN401 (as above)
+    """What the axes of this cell set so far, by setting."""
+    return getattr(p, _CELL_SETTINGS, {})
+
+
 def _axis(field: SettingField) -> Axis:
     def apply(p: Any, value: Any, _values: Sequence[Any]) -> None:  # noqa: ANN401 (as above)
         # A new dict: cells are shallow copies of one processing object.
-        changes = {**getattr(p, _CELL_SETTINGS, {}), field.name: _setting_value(field, value)}
+        changes = {**cell_settings(p), field.name: _setting_value(field, value)}
         setattr(p, _CELL_SETTINGS, changes)
 
     def confirm(_p: Any, values: Sequence[Any]) -> None:  # noqa: ANN401 (as above)

@@ -74,20 +74,13 @@ class FabricScript(scripts.Script):
 
     def setup(self, p, *args):
         # The first that the host calls, so that whoever sends the arguments away sees them.
-        self._carry_pictures(p, args)
-
-    def before_process(self, p, *args):
-        # A cell of an X/Y/Z plot has its settings only now.
-        self._carry_pictures(p, args)
-
-    def _carry_pictures(self, p, args):
         if not host_sharing.is_shared_out(p):
             return
         # What cannot be used is refused in `process`, where it reaches the user.
         with contextlib.suppress(FabricError):
             request = _read_request(p, args)
             if request.is_active:
-                host_sharing.replace_first_argument(p, self, request.to_arguments())
+                host_sharing.carry(p, self.args_from, request.to_arguments())
 
     def process(self, p, *args):
         sampling.release_sampling(p)
@@ -96,6 +89,10 @@ class FabricScript(scripts.Script):
                 _prepare(p, args)
         except FabricError as error:
             sampling.refuse(p, error)
+
+    def postprocess(self, p, processed, *args):
+        # Loopback uses the same object again, and others copy all that lies on it.
+        sampling.unwrap_sampling(p)
 
 
 def _read_request(p, args):

@@ -15,8 +15,8 @@ SCRIPT = ROOT / "scripts" / "fabric.py"
 LAYERS = {
     "host": {"modules", "torch"},
     "host_pictures": {"modules", "PIL"},
-    "host_sharing": set(),
     "host_xyz": {"modules"},
+    "host_sharing": set(),
     "host_localization": {"modules"},
     "host_options": {"modules", "gradio", "torch"},
     "xyz": set(),

@@ -96,8 +96,9 @@ class ControlNetLike:
         p.sample = sample
 
 
+@pytest.mark.parametrize("is_unwrapped", [True, False])
 @pytest.mark.parametrize("is_ours_first", [True, False])
-def test_each_process_of_one_object_keeps_feedback_beside_controlnet(is_ours_first):
+def test_each_process_of_one_object_keeps_feedback_beside_controlnet(is_ours_first, is_unwrapped):
     """Loopback runs `process` again and again on the same object."""
     p, log = Processing(), []
     theirs = ControlNetLike(log)
@@ -112,6 +113,25 @@ def test_each_process_of_one_object_keeps_feedback_beside_controlnet(is_ours_fir
         assert p.sample(5) == ("original", (5,), {})
         assert log.count(f"enter {loop}") == log.count(f"exit {loop}") == log.count("theirs") == 1
         assert len(log) == 3
+        if is_unwrapped:
+            sampling.unwrap_sampling(p)
+            p.sample()
+            assert log[3:] == ["theirs"]
+
+
+def test_unwrapping_leaves_the_object_as_it_was():
+    for before in ({}, {"sample": lambda: "theirs"}):
+        p = Processing()
+        vars(p).update(before)
+        found = dict(vars(p))
+        sampling.unwrap_sampling(p)
+        assert vars(p) == found
+        for _ in range(2):
+            sampling.wrap_sampling(p, recorder([], "a"))
+            sampling.wrap_sampling(p, recorder([], "b"))
+            assert vars(p) != found
+            sampling.unwrap_sampling(p)
+            assert vars(p) == found
 
 
 def test_an_error_in_sampling_lets_the_next_one_be_wrapped():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from tests.demo.client import WebuiClient
 
 # What the host itself keeps between a picture made alone and in a batch.
 HOST_TOLERANCE = 1
@@ -29,6 +34,44 @@ def payload(fabric: dict[str, Any] | None = None, **changes: object) -> dict[str
     if fabric is not None:
         request["alwayson_scripts"] = {"FABRIC": {"args": [fabric]}}
     return request
+
+
+def run_plot(
+    webui: WebuiClient,
+    described_scripts: Sequence[dict[str, Any]],
+    label: str,
+    values: str,
+    **changes: object,
+) -> tuple[list[Image.Image], list[str]]:
+    """Runs an X/Y/Z plot with one axis; the pictures of its cells and their infotexts.
+
+    Args:
+        described_scripts: what /sdapi/v1/script-info says.
+        label: of the X axis.
+        values: of the X axis, between commas.
+        changes: of the request.
+    """
+    (script,) = [
+        each
+        for each in described_scripts
+        if each["name"] == "x/y/z plot" and not each["is_img2img"]
+    ]
+    names = [argument["label"] for argument in script["args"]]
+    args = [argument["value"] for argument in script["args"]]
+    args = ["" if value is None else value for value in args]
+    for axis in range(3):
+        args[3 * axis : 3 * axis + 3] = [0, "", []]
+    args[0], args[1] = script["args"][0]["choices"].index(label), values
+    args[names.index("Include Sub Images")] = True
+    args[names.index("Use text inputs instead of dropdowns")] = True
+    args[names.index("Draw legend")] = False
+    request = payload(**changes) | {"script_name": "x/y/z plot", "script_args": args}
+    answer = webui.post("/sdapi/v1/txt2img", request)
+    count = len(values.split(","))
+    pictures = [
+        Image.open(io.BytesIO(base64.b64decode(text))) for text in answer["images"][-count:]
+    ]
+    return pictures, json.loads(answer["info"])["infotexts"][-count:]
 
 
 def largest_difference(first: Image.Image, second: Image.Image) -> int:

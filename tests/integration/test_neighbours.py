@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from lib_fabric.pictures import from_image
 from lib_fabric.request import argument_names
 from tests.demo.client import WebuiClient, WebuiError, to_base64
-from tests.integration.payloads import assert_differ, assert_same, payload
+from tests.integration.payloads import assert_differ, assert_same, payload, run_plot
 from tests.tiny_model.shapes import Scene, draw
 from tests.webui.server import StandIn
 
@@ -104,6 +105,23 @@ def test_another_machine_gets_the_pictures_that_the_page_names_by_id(standin, ne
     local, remote = neighbour.txt2img(**request).pictures
     assert_same([local, remote], steered * 2, 0)
     assert_differ(local, neighbour.txt2img(**payload()).pictures[0])
+
+
+def test_another_machine_gets_the_settings_of_a_plots_cell(standin, neighbour):
+    liked = own_pictures(1)[0]
+    fabric = {"liked": [to_base64(liked)]}
+    neighbour.txt2img(**payload(fabric))
+    request = shared_out(standin.url, {"liked": [from_image(liked).id]})
+    scripts = neighbour.get("/sdapi/v1/script-info")
+    _, infotexts = run_plot(neighbour, scripts, "[FABRIC] Strength", "1.5, 0.3", **request)
+    made_elsewhere = [infotext.split("Made elsewhere: ")[1][:16] for infotext in infotexts]
+    alone = [
+        neighbour.txt2img(**payload(fabric | {"strength": strength})).pictures[0]
+        for strength in (1.5, 0.3)
+    ]
+    hashes = [sha256(each.convert("RGB").tobytes()).hexdigest()[:16] for each in alone]
+    assert made_elsewhere == hashes
+    assert len(set(hashes)) == 2
 
 
 def test_another_machine_gets_nothing_of_a_request_that_is_refused(standin, neighbour):

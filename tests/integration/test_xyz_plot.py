@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-
 import pytest
-from PIL import Image
 
 from tests.demo.client import WebuiError
-from tests.integration.payloads import HOST_TOLERANCE, assert_differ, assert_same, payload
+from tests.integration.payloads import (
+    HOST_TOLERANCE,
+    assert_differ,
+    assert_same,
+    payload,
+    run_plot,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -18,30 +19,9 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def plot(webui, described_scripts):
     """Runs a plot with `label` on the X axis; (pictures of the cells, their infotexts)."""
-    (script,) = [
-        each
-        for each in described_scripts
-        if each["name"] == "x/y/z plot" and not each["is_img2img"]
-    ]
-    names = [argument["label"] for argument in script["args"]]
-    labels = script["args"][0]["choices"]
 
     def run(label, values, **changes):
-        args = [argument["value"] for argument in script["args"]]
-        args = ["" if value is None else value for value in args]
-        for axis in range(3):
-            args[3 * axis : 3 * axis + 3] = [0, "", []]
-        args[0], args[1] = labels.index(label), values
-        args[names.index("Include Sub Images")] = True
-        args[names.index("Use text inputs instead of dropdowns")] = True
-        args[names.index("Draw legend")] = False
-        request = payload(**changes) | {"script_name": "x/y/z plot", "script_args": args}
-        answer = webui.post("/sdapi/v1/txt2img", request)
-        count = len(values.split(","))
-        pictures = [
-            Image.open(io.BytesIO(base64.b64decode(text))) for text in answer["images"][-count:]
-        ]
-        return pictures, json.loads(answer["info"])["infotexts"][-count:]
+        return run_plot(webui, described_scripts, label, values, **changes)
 
     return run
 

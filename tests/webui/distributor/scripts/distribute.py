@@ -1,10 +1,12 @@
 """A neighbour that lets another machine make the same picture, as Distributed shares a batch out.
 
 Like it, it sends every script's arguments as they are on the processing object before `process`,
-and is known by its title. What the other machine made comes last in the answer.
+and is known by its title. What the other machine made comes last in the answer, and infotext names
+it by a hash of its pixels.
 """
 
 import base64
+import hashlib
 import io
 
 import gradio as gr
@@ -34,10 +36,15 @@ class DistributeScript(scripts.Script):
         }
         names = ("prompt", "seed", "steps", "cfg_scale", "sampler_name", "width", "height")
         body = {name: getattr(p, name) for name in names} | {"alwayson_scripts": packed}
-        p.remote = httpx.post(f"{address}/sdapi/v1/txt2img", json=body, timeout=120).json()
+        answer = httpx.post(f"{address}/sdapi/v1/txt2img", json=body, timeout=120).json()
+        p.remote = Image.open(io.BytesIO(base64.b64decode(answer["images"][0])))
+        p.extra_generation_params["Made elsewhere"] = pixel_hash(p.remote)
 
     def postprocess(self, p, processed, address):
         if p.remote is not None:
-            data = base64.b64decode(p.remote["images"][0])
-            processed.images.append(Image.open(io.BytesIO(data)))
+            processed.images.append(p.remote)
             processed.infotexts.append("made by the other machine")
+
+
+def pixel_hash(picture):
+    return hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()[:16]
