@@ -113,8 +113,10 @@ ARMS = (
     Arm("disliked only", likes=False),
     Arm("paper", _PAPER),
     Arm("contrast", {"method": "contrast"}),
+    Arm("contrast, disliked only", {"method": "contrast"}, likes=False),
 )
 SWEEP = (
+    Arm("paper, strength .05", {**_PAPER, "strength": 0.05}),
     Arm("paper, strength .1", {**_PAPER, "strength": 0.1}),
     Arm("paper, strength .3", {**_PAPER, "strength": 0.3}),
     Arm("paper, end .4", {**_PAPER, "end": 0.4}),
