@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -83,7 +83,6 @@ class References:
     """The references of one pass: one model, one size.
 
     Attributes:
-        picture_ids: of the references.
         rows_at_once: in one U-Net call; always so many, see `ROWS_AT_ONCE`. 1 needs least memory.
     """
 
@@ -101,17 +100,24 @@ class References:
             state_key: what is known to change keys and values, besides latents and conditioning.
             cache: where they are kept.
         """
-        self._latents = {
-            picture_id: (z, reference_noise(picture_id, tuple(z.shape)).to(z.device))
-            for picture_id, z in latents.items()
-        }
-        self.picture_ids = set(latents)
+        self._latents: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.add(latents)
         self._conditioning = conditioning
-        sizes = {tuple(z.shape) for z in latents.values()}
-        self._key = (state_key, frozenset(sizes), _digest(conditioning))
+        self._key = (state_key, _digest(conditioning))
         self._cache = cache
         self._era = object()
         self.rows_at_once = ROWS_AT_ONCE
+
+    @property
+    def picture_ids(self) -> Set[str]:
+        """Of the references."""
+        return self._latents.keys()
+
+    def add(self, latents: Mapping[str, torch.Tensor]) -> None:
+        """Adds references, z_0 `[C, h, w]` by picture id, of the size of the others."""
+        for picture_id, z in latents.items():
+            noise = reference_noise(picture_id, tuple(z.shape)).to(z.device)
+            self._latents[picture_id] = z, noise
 
     def look_on(
         self, hooks: SelfAttentionHooks, call: UnetCall, wanted: Sequence[Seen], look: Look

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Protocol
@@ -201,16 +201,17 @@ class FabricSession:
         armed.look = self._looks.at(step.number, step.alpha)
         return armed
 
-    def _enter_pass(self, step: DenoiseStep, picture_ids: set[str]) -> None:
+    def _enter_pass(self, step: DenoiseStep, picture_ids: Set[str]) -> None:
         """Encodes what this pass needs; here, since encoding inside a U-Net call breaks low VRAM
         modes, and since only the denoiser knows the pass's size in every version of the host."""
         unet = self._host.unet()
         key = (self._host.state_key(), id(unet), step.size_latent, step.is_hires)
         if self._references is not None and self._pass_key == key:
-            if picture_ids <= self._references.picture_ids:
-                return
             # Unconditional rows may come later than conditional ones.
-            picture_ids = picture_ids | self._references.picture_ids
+            missing = picture_ids - self._references.picture_ids
+            if missing:
+                self._references.add(self._latents_of(missing, step))
+            return
         if self._hooks is None or self._hooks.unet is not unet:
             # The refiner or a hires checkpoint has taken over.
             self._unhook()
@@ -220,20 +221,23 @@ class FabricSession:
         self._looks.forget()
         self._frugality.num_parts = 1
         self._mergings = self._mergings_at(step.size_latent)
+        latents = self._latents_of(picture_ids, step)
+        with doing("encoding the empty prompt"):
+            conditioning = self._host.null_conditioning(step.size_latent)
+        self._references = References(latents, conditioning, self._host.state_key(), self._states)
+        self._pass_key = key
+
+    def _latents_of(self, picture_ids: Set[str], step: DenoiseStep) -> dict[str, torch.Tensor]:
         rated = (*self._request.liked, *self._request.disliked)
         pictures = [each.picture for each in rated if each.picture.id in picture_ids]
         encoding = self._host.progress_text(ENCODING_TEXT)
         with doing("encoding the rated pictures"), encoding:
-            latents = {
+            return {
                 picture.id: self._latents.latent(
                     picture, step.size_latent, self._encode, self._host.model_key()
                 )
                 for picture in pictures
             }
-        with doing("encoding the empty prompt"):
-            conditioning = self._host.null_conditioning(step.size_latent)
-        self._references = References(latents, conditioning, self._host.state_key(), self._states)
-        self._pass_key = key
 
     def _mergings_at(self, size_latent: tuple[int, int]) -> dict[str, Merging]:
         """How each list's pictures are merged, so that together they keep to the limit."""

@@ -107,6 +107,26 @@ def test_what_later_rows_attend_to_is_encoded_when_they_come(fake_host, encoded)
     torch.testing.assert_close(both, alone, rtol=0, atol=1e-6)
 
 
+def test_kept_states_are_of_one_size_also_where_the_first_rows_see_nothing(fake_host, passes):
+    """By contrast unconditional rows attend to nothing; here they come first, alone."""
+    states = StateCache(2**28)
+
+    def sample(size):
+        passes.clear()
+        request = make_request((1.0,), (1.0,) * 4, "contrast")
+        session = make_session(request, fake_host, states=states)
+        inputs = make_inputs(4, size_latent=size)
+        with session.installed():
+            first = make_step(2, 0, size=size)
+            denoise(session, fake_host.unet(), first, *(each[2:] for each in inputs))
+            assert passes == []
+            denoise(session, fake_host.unet(), make_step(4, 2, size=size), *inputs)
+        return len(passes)
+
+    # As many tokens in each layer. Of kept states one pair is compared with what is there now.
+    assert [sample(size) for size in ((6, 8), (8, 6), (6, 8), (8, 6))] == [5, 5, 2, 2]
+
+
 def test_a_picture_of_weight_0_is_not_looked_at(fake_host, passes):
     _sample(fake_host, make_request((1.0, 0.0), (0.0,)))
     assert len(passes) == 1
