@@ -190,21 +190,21 @@ class WebuiHost:
             x=params.x,
             # A second-order sampler calls the denoiser twice in each step.
             number=denoiser.step * steps // total,
-            pictures=self._picture_names(),
+            pictures=self._picture_numbers(),
         )
 
-    def _picture_names(self) -> tuple[bytes, ...]:
-        """The batch's pictures by what their starting noise is drawn from, besides their size.
+    def _picture_numbers(self) -> tuple[int, ...]:
+        """The batch's pictures by what their starting noise is drawn from; neighbours count up.
 
         Of img2img's first latents it would not do: they change with the denoising strength.
         """
         seeds = getattr(self._p, "seeds", None) or []
         subseeds = getattr(self._p, "subseeds", None) or []
-        strength = getattr(self._p, "subseed_strength", 0)
-        if not strength:
-            return tuple(b"%d" % int(seed) for seed in seeds)
+        if not getattr(self._p, "subseed_strength", 0):
+            return tuple(map(int, seeds))
+        # A batch of variations has one seed, and variation seeds that count up.
         pairs = zip(seeds, subseeds, strict=False)
-        return tuple(f"{int(seed)} {int(other)} {strength}".encode() for seed, other in pairs)
+        return tuple(int(seed) + int(other) for seed, other in pairs)
 
     def _alpha(self, denoiser: nn.Module, sigma: float) -> float:
         """The cumulative product of alphas at a denoiser's noise level.

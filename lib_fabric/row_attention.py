@@ -105,15 +105,18 @@ def attend_groups(
     attend = partial(_attend_states, scale=scale, num_parts=num_parts)
     placed = list(zip(_slices(groups, q.shape[0]), groups, strict=True))
     parts = []
-    for _, run in itertools.groupby(placed, lambda each: _joined_key(each[1])):
-        # Neighbours that differ in their pulls only share one call.
+    # Rows whose keys are put beside each other need them all at once.
+    beside = num_parts == 1
+    for _, run in itertools.groupby(placed, lambda each: _joined_key(index, each[1], beside)):
+        # Neighbours that differ in their pulls, or in the one picture that they follow, share a
+        # call.
         run = list(run)
-        rows, group = slice(run[0][0].start, run[-1][0].stop), run[0][1]
-        states = [KeyValues(k[rows], v[rows]), *(each[index] for each in group.references)]
-        parts.append(attend(q[rows], states, (1.0, *group.weights)))
+        rows, weights = slice(run[0][0].start, run[-1][0].stop), run[0][1].weights
+        states = [KeyValues(k[rows], v[rows]), *_states_of_rows(index, run)]
+        parts.append(attend(q[rows], states, (1.0, *weights)))
     out = parts[0] if len(parts) == 1 else torch.cat(parts)
     jobs = [_Job(rows, pull) for rows, group in placed for pull in group.pulls]
-    return _pull(index, q, out, jobs, attend, num_parts == 1) if jobs else out
+    return _pull(index, q, out, jobs, attend) if jobs else out
 
 
 @dataclass(frozen=True)
@@ -142,54 +145,45 @@ def _slices(groups: list[RowGroup], num_rows: int) -> list[slice]:
     return [slice(*pair) for pair in itertools.pairwise([0, *ends])]
 
 
-def _joined_key(group: RowGroup) -> Hashable:
+def _joined_key(index: int, group: RowGroup, beside: bool) -> Hashable:
+    """Equal for groups whose rows share a call."""
+    if beside and len(group.references) == 1:
+        # If all of them are merged in the same way.
+        only = group.references[0][index]
+        return (only.num_tokens, id(only.log_counts), group.weights)
     return (tuple(map(id, group.references)), group.weights)
 
 
-def _pull(
-    index: int,
-    q: torch.Tensor,
-    out: torch.Tensor,
-    jobs: list[_Job],
-    attend: _Attend,
-    joins: bool,
-) -> torch.Tensor:
-    """`out`, moved by all pulls; in as few calls as there can be, unless memory is short."""
-    moved = out.clone()
-
-    def bucket(job: _Job) -> Hashable:
-        references = job.pull.references
-        if joins and len(references) == 1:
-            # Pictures that rows follow one by one: their keys are put beside each other as rows,
-            # if all of them are merged in the same way.
-            only = references[0][index]
-            return (only.num_tokens, id(only.log_counts))
-        return (tuple(map(id, references)), job.pull.weights)
-
-    buckets: dict[Hashable, list[_Job]] = {}
-    for job in jobs:
-        buckets.setdefault(bucket(job), []).append(job)
-    for together in buckets.values():
-        queries = _take(q, [job.rows for job in together])
-        states = _states_of_rows(index, together)
-        pulled = attend(queries, states, together[0].pull.weights)
-        for job, part in zip(
-            together, pulled.split([job.num_rows for job in together]), strict=True
-        ):
-            moved[job.rows].add_(part - out[job.rows], alpha=job.pull.share)
-    return moved
-
-
-def _states_of_rows(index: int, jobs: list[_Job]) -> list[KeyValues]:
-    """What the rows of all jobs attend to; of one row if it is the same for all of them."""
-    if len({tuple(map(id, job.pull.references)) for job in jobs}) == 1:
-        return [each[index] for each in jobs[0].pull.references]
-    states = [(job.pull.references[0][index], job.num_rows) for job in jobs]
+def _states_of_rows(index: int, run: list[tuple[slice, RowGroup]]) -> list[KeyValues]:
+    """What the rows of all groups attend to; of one row if it is the same for all of them."""
+    if len({tuple(map(id, group.references)) for _, group in run}) == 1:
+        return [each[index] for each in run[0][1].references]
+    states = [(group.references[0][index], rows.stop - rows.start) for rows, group in run]
     keys, values = (
         torch.cat([getattr(each, name).expand(rows, -1, -1, -1) for each, rows in states])
         for name in ("keys", "values")
     )
     return [KeyValues(keys, values, states[0][0].log_counts)]
+
+
+def _pull(
+    index: int, q: torch.Tensor, out: torch.Tensor, jobs: list[_Job], attend: _Attend
+) -> torch.Tensor:
+    """`out`, moved by all pulls; those towards or away from the same share a call."""
+    moved = out.clone()
+    buckets: dict[Hashable, list[_Job]] = {}
+    for job in jobs:
+        pull = job.pull
+        buckets.setdefault((tuple(map(id, pull.references)), pull.weights), []).append(job)
+    for together in buckets.values():
+        queries = _take(q, [job.rows for job in together])
+        pull = together[0].pull
+        pulled = attend(queries, [each[index] for each in pull.references], pull.weights)
+        for job, part in zip(
+            together, pulled.split([job.num_rows for job in together]), strict=True
+        ):
+            moved[job.rows].add_(part - out[job.rows], alpha=job.pull.share)
+    return moved
 
 
 def _take(q: torch.Tensor, rows: list[slice]) -> torch.Tensor:

@@ -30,8 +30,8 @@ class DenoiseStep:
         num_rows: all rows of this denoiser call, over all its U-Net calls.
         size_latent: (height, width).
         is_hires: whether this is the hires pass.
-        x: what the denoiser gets, `[num_rows, C, h, w]`; None where rows need no lasting names.
-        pictures: names of the batch's pictures, in order, by what decides their starting noise;
+        x: what the denoiser gets, `[num_rows, C, h, w]`; None where rows need no lasting numbers.
+        pictures: numbers of the batch's pictures, in order, by what decides their starting noise;
             empty where that is not known.
         number: of the sampling step, from 0; several calls of a second-order sampler share one.
     """
@@ -44,7 +44,7 @@ class DenoiseStep:
     is_hires: bool = False
     x: torch.Tensor | None = None
     number: int = 0
-    pictures: tuple[bytes, ...] = ()
+    pictures: tuple[int, ...] = ()
 
     def refuse_other_size(self, size_latent: tuple[int, int]) -> None:
         """Raises `UnsupportedModelError` where the U-Net gets a part of the picture only.
@@ -70,7 +70,7 @@ class Armed:
     step: DenoiseStep
     liked: tuple[Rated, ...]
     disliked: tuple[Rated, ...]
-    row_names: list[bytes]
+    row_numbers: list[int]
     look: Look | None = None
     rows_seen: int = 0
 
@@ -106,5 +106,5 @@ class Armed:
 
     def _attended(self, method: Method, row: int) -> Attended:
         choose = method.conditional if row < self.step.num_cond else method.unconditional
-        name = self.row_names[min(row, len(self.row_names) - 1)]
-        return choose(self.liked, self.disliked, name)
+        number = self.row_numbers[min(row, len(self.row_numbers) - 1)]
+        return choose(self.liked, self.disliked, number)

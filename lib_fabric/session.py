@@ -25,7 +25,7 @@ from lib_fabric.methods import METHODS, Rated, weigh
 from lib_fabric.reference_pass import Conditioning, References, Seen, UnetCall
 from lib_fabric.request import PICTURE_LISTS, FabricRequest
 from lib_fabric.row_attention import LayerStates, RowGroup
-from lib_fabric.row_names import RowNames
+from lib_fabric.row_numbers import RowNumbers
 from lib_fabric.row_plan import Armed, DenoiseStep
 from lib_fabric.schedule import feedback_weights
 from lib_fabric.state_cache import StateCache
@@ -96,7 +96,7 @@ class FabricSession:
         self._frugality = Frugality(self._make_room)
         self._device = torch.device("cpu")
         self._mergings: dict[str, Merging] = {}
-        self._row_names = RowNames()
+        self._row_numbers = RowNumbers()
         self._armed: Armed | None = None
         self._error: Exception | None = None
         self._is_sampling = False
@@ -113,7 +113,7 @@ class FabricSession:
         """
         self._was_announced = self._had_unannounced_call = self._had_unseen_step = False
         self._is_sampling = True
-        self._row_names = RowNames()
+        self._row_numbers = RowNumbers()
         self._states.begin_generation()
         try:
             with doing("entering the model"):
@@ -184,7 +184,7 @@ class FabricSession:
 
     def _arm(self, step: DenoiseStep) -> Armed | None:
         # First of all: rows are named at the first step, whether feedback begins there or not.
-        row_names = self._row_names.name_rows(step.x, step.num_rows, step.is_hires, step.pictures)
+        numbers = self._row_numbers.of_rows(step.x, step.num_rows, step.is_hires, step.pictures)
         if step.is_hires and not self._request.settings.hires:
             self._looks.forget()
             return None
@@ -196,7 +196,7 @@ class FabricSession:
         if not liked and not disliked:
             self._looks.forget()
             return None
-        armed = Armed(step, liked, disliked, row_names)
+        armed = Armed(step, liked, disliked, numbers)
         self._enter_pass(step, armed.picture_ids(self._method))
         armed.look = self._looks.at(step.number, step.alpha)
         return armed

@@ -7,7 +7,7 @@ from the code under test: nothing of lib_fabric is imported here.
 import copy
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,24 +57,29 @@ def feedback_weights(progress, strength, min_strength, start, end, negative_scal
     return liked, liked * negative_scale
 
 
-def row_name(x):
-    """Returns the name of a row that starts from x [C, H, W]: the signs of 256 of its values."""
+def row_number(x):
+    """Returns the number of a row that starts from x [C, H, W]: of the signs of 256 values."""
     values = x.flatten().tolist()
     last = len(values) - 1
-    return bytes(1 if values[i * last // 255] > 0 else 0 for i in range(256))
+    signs = bytes(1 if values[i * last // 255] > 0 else 0 for i in range(256))
+    return int(hashlib.sha256(signs).hexdigest()[:8], 16)
 
 
-def followed_picture(name, ids, weights):
-    """Returns the index of the liked picture that the row of this name follows.
+def followed_picture(number, ids, weights):
+    """Returns the index of the liked picture that the row of this number follows.
 
-    Every picture draws an exponential waiting time at the rate of its weight; the first one wins,
-    which happens in proportion to the weights.
+    The weights lie end to end on a line, in the order of the ids. As many rows as there are
+    pictures, counted up, point at places with equal distances; the first place of the next as many
+    is moved by a golden section (and back to the first after 2^15 times).
     """
-    waiting = []
-    for picture_id, weight in zip(ids, weights, strict=True):
-        number = int(hashlib.sha256(name + picture_id.encode("ascii")).hexdigest()[:12], 16)
-        waiting.append(-math.log((number + 0.5) / 16**12) / weight if weight > 0 else math.inf)
-    return waiting.index(min(waiting))
+    count = len(ids)
+    moved = math.modf(0.5 + number // count % 2**15 * (math.sqrt(5) - 1) / 2)[0]
+    place = (number % count + moved) * math.fsum(weights) / count
+    for index in sorted(range(count), key=lambda index: ids[index]):
+        if place < weights[index]:
+            return index
+        place -= weights[index]
+    raise ValueError("beyond the end of the line")
 
 
 @dataclass
@@ -144,24 +149,23 @@ def denoise_with_feedback(
 def contrast(row, liked, disliked):
     """Returns what a conditional row [C, H, W] attends to in the method 'contrast'.
 
-    It goes a part of the way towards its own liked picture and away from the disliked ones, which
-    count twice; three pictures count fully. The result is what `denoise_rows` takes.
+    It sees its own liked picture beside itself, and goes away from the disliked ones, which count
+    three times; four pictures count fully. The result is what `denoise_rows` takes.
 
     liked, disliked: lists of (picture id, ReferencePicture).
     """
     liked = [each for each in liked if each[1].weight > 0]
     disliked = [picture for _, picture in disliked if picture.weight > 0]
-    sureness = min(1.0, max(len(liked), len(disliked)) / 3)
-    pulls = []
+    sureness = min(1.0, max(len(liked), len(disliked)) / 4)
+    joined, pulls = [], []
     if liked:
         ids, pictures = zip(*liked, strict=True)
-        index = followed_picture(row_name(row), ids, [picture.weight for picture in pictures])
-        weight = sureness * pictures[index].weight
-        pulls.append((weight / (1 + weight), [pictures[index]]))
+        index = followed_picture(row_number(row), ids, [picture.weight for picture in pictures])
+        joined = [replace(pictures[index], weight=sureness * pictures[index].weight)]
     if disliked:
-        weight = 2 * sureness * sum(picture.weight for picture in disliked) / len(disliked)
+        weight = 3 * sureness * sum(picture.weight for picture in disliked) / len(disliked)
         pulls.append((-weight / (1 + weight), disliked))
-    return [], pulls
+    return joined, pulls
 
 
 def denoise_rows(

@@ -40,7 +40,7 @@ LAYERS = {
     "session": {"torch"},
     "row_plan": {"torch"},
     "methods": set(),
-    "row_names": {"torch"},
+    "row_numbers": {"torch"},
     "reference_pass": {"torch"},
     "looks": {"torch"},
     "state_cache": {"torch"},

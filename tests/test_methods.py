@@ -1,4 +1,4 @@
-"""Which rated pictures a row attends to and how, and the names that rows have."""
+"""Which rated pictures a row attends to and how, and the numbers that rows have."""
 
 import hashlib
 
@@ -15,13 +15,15 @@ from denoising import (
     make_session,
     make_step,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_unet import make_inputs
 
-from lib_fabric.methods import METHODS, Attended, Pull, Rated, draw
-from lib_fabric.row_names import RowNames
+from lib_fabric.methods import METHODS, Attended, Pull, Rated, take_turn
+from lib_fabric.row_numbers import RowNumbers
 from lib_fabric.settings import FabricSettings
 
-ROWS = [hashlib.sha256(b"%d" % number).digest() for number in range(3000)]
+SEEDS = st.integers(0, 2**64)
 CONTRAST, PAPER = METHODS["contrast"], METHODS["paper"]
 
 
@@ -36,55 +38,67 @@ def test_every_method_can_be_chosen():
 
 def test_paper_gives_every_row_all_of_its_kind():
     liked, disliked = rated(0.5, 1.0, 2.0), rated(0.3)
-    for row in ROWS[:3]:
+    for row in range(3):
         assert PAPER.conditional(liked, disliked, row) == Attended(tuple(liked))
         assert PAPER.unconditional(liked, disliked, row) == Attended(tuple(disliked))
 
 
-def test_contrast_pulls_towards_one_liked_and_away_from_all_disliked():
-    liked, disliked = rated(1.0, 1.0, 1.0), rated(0.125, 0.375)
-    attended = CONTRAST.conditional(liked, disliked, ROWS[0])
-    towards, away = attended.pulls
-    assert attended.joined == ()
-    assert towards == Pull(0.5, (draw(liked, ROWS[0]),))
-    assert away == Pull(pytest.approx(-1 / 3), tuple(disliked))
-    assert CONTRAST.unconditional(liked, disliked, ROWS[0]) == Attended()
+def test_contrast_joins_one_liked_and_goes_away_from_all_disliked():
+    liked, disliked = rated(1.0, 1.0, 1.0, 1.0), rated(0.125, 0.375)
+    attended = CONTRAST.conditional(liked, disliked, 7)
+    (away,) = attended.pulls
+    assert attended.joined == (take_turn(liked, 7),)
+    assert away == Pull(pytest.approx(-3 / 7), tuple(disliked))
+    assert CONTRAST.unconditional(liked, disliked, 7) == Attended()
 
 
-@pytest.mark.parametrize(("count", "weight"), [(1, 1 / 3), (2, 2 / 3), (3, 1.0), (16, 1.0)])
-def test_contrast_is_sure_of_three_pictures_and_no_stronger_for_more(count, weight):
-    pulls = CONTRAST.conditional(rated(*[1.0] * count), rated(0.5), ROWS[0]).pulls
-    assert [pull.share for pull in pulls] == pytest.approx(
-        [weight / (1 + weight), -weight / (1 + weight)]
-    )
+@pytest.mark.parametrize(("count", "sure"), [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0), (16, 1.0)])
+@pytest.mark.parametrize("more", ["liked", "disliked"])
+def test_contrast_is_sure_of_four_pictures_and_no_stronger_for_more(count, sure, more):
+    liked, disliked = rated(1.0), rated(1 / 3)
+    if more == "liked":
+        liked = liked * count
+    else:
+        disliked = disliked * count
+    attended = CONTRAST.conditional(liked, disliked, 0)
+    assert [each.weight for each in attended.joined] == pytest.approx([sure])
+    assert [pull.share for pull in attended.pulls] == pytest.approx([-sure / (1 + sure)])
+
+
+@given(SEEDS, st.integers(1, 64))
+def test_pictures_of_one_batch_follow_all_liked_ones_in_turn(seed, count):
+    pictures = rated(*[0.8] * count)
+    assert {take_turn(pictures, seed + place) for place in range(count)} == set(pictures)
+
+
+@given(SEEDS, st.lists(st.floats(0.01, 2), min_size=1, max_size=12))
+def test_in_one_round_nobody_gets_more_than_a_turn_beside_its_share(seed, weights):
+    """Systematic sampling: a share of 2.3 turns is two turns or three."""
+    pictures = rated(*weights)
+    first = seed // len(pictures) * len(pictures)
+    turns = [take_turn(pictures, first + place) for place in range(len(pictures))]
+    for picture in pictures:
+        share = picture.weight / sum(weights) * len(pictures)
+        assert abs(turns.count(picture) - share) < 1 + 1e-9
 
 
 def test_rows_follow_liked_pictures_in_proportion_to_the_weights():
     pictures = rated(0.5, 1.0, 2.5)
-    counts = {picture: 0 for picture in pictures}
-    for row in ROWS:
-        counts[draw(pictures, row)] += 1
-    for picture, count in counts.items():
-        # 3000 draws: a standard error below 0.01
-        assert count / len(ROWS) == pytest.approx(picture.weight / 4, abs=0.03)
+    turns = [take_turn(pictures, number) for number in range(3000)]
+    for picture in pictures:
+        assert turns.count(picture) / 3000 == pytest.approx(picture.weight / 4, abs=0.003)
 
 
-def test_one_more_liked_picture_moves_only_the_rows_that_follow_it():
-    pictures = rated(1.0, 1.0, 1.0, 1.0)
-    for row in ROWS[:300]:
-        assert draw(pictures, row) in (draw(pictures[:3], row), pictures[3])
-
-
-def test_the_order_of_the_list_does_not_matter():
+@given(SEEDS)
+def test_the_order_of_the_list_does_not_matter(seed):
     pictures = rated(0.5, 1.0, 1.5)
-    for row in ROWS[:100]:
-        assert draw(pictures, row) == draw(pictures[::-1], row)
+    assert take_turn(pictures, seed) == take_turn(pictures[::-1], seed)
 
 
 def test_nothing_rated_is_nothing_attended_to():
     for method in METHODS.values():
-        assert method.conditional((), (), ROWS[0]) == Attended()
-        assert method.unconditional((), (), ROWS[0]) == Attended()
+        assert method.conditional((), (), 5) == Attended()
+        assert method.unconditional((), (), 5) == Attended()
 
 
 # Whole denoiser calls
@@ -105,22 +119,11 @@ def test_contrast_with_only_liked_or_only_disliked(tiny_unet, fake_host, liked, 
     check_denoiser_call(tiny_unet, fake_host, request, make_step(), *make_inputs(4))
 
 
-def test_a_picture_liked_and_disliked_alike_changes_nothing(tiny_unet, fake_host):
-    """What both sides have in common cancels."""
-    request = make_request((1.0,), (), "contrast")
-    both = type(request)(request.settings, request.liked, request.liked)
-    x, timesteps, context = make_inputs(4)
-    session = make_session(both, fake_host)
-    with session.installed():
-        out = denoise(session, tiny_unet, make_step(), x, timesteps, context)
-    assert_close(out, tiny_unet(x, timesteps, context=context))
-
-
 def test_the_rows_of_the_calls_above_do_not_all_follow_the_same():
     x = make_inputs(8)[0]
     ids = [each.picture.id for each in make_request((0.5, 1.5, 1.0)).liked]
     followed = {
-        reference.followed_picture(reference.row_name(row), ids, (0.5, 1.5, 1.0)) for row in x[:5]
+        reference.followed_picture(reference.row_number(row), ids, (0.5, 1.5, 1.0)) for row in x[:5]
     }
     assert len(followed) > 1
 
@@ -143,7 +146,7 @@ def test_the_reference_is_sensitive_enough(tiny_unet, fake_host):
 
 
 def test_a_picture_follows_the_same_alone_and_in_a_batch(tiny_unet, fake_host):
-    """Its rows may stand anywhere; one sampling each, since the first step names the rows."""
+    """Its rows may stand anywhere; one sampling each, since the first step numbers the rows."""
     x, timesteps, context = make_inputs(8)
     x[4:] = x[:4]  # every picture's rows start from the same noise
     session = make_session(make_request((1, 1, 1), (1,), "contrast"), fake_host)
@@ -158,62 +161,62 @@ def test_a_picture_follows_the_same_alone_and_in_a_batch(tiny_unet, fake_host):
         assert_close(alone, batch[rows], 1e-5)
 
 
-# Names of rows
+# Numbers of rows
 
 
 def noise(seed, num_pictures, size=(4, 6, 8)):
     return torch.randn(num_pictures, *size, generator=torch.Generator().manual_seed(seed))
 
 
-def test_names_come_from_the_first_steps_noise_and_stay():
-    x, names = noise(1, 3), RowNames()
-    first = names.name_rows(torch.cat([x, x]), 6, False)
-    assert first == [reference.row_name(row) for row in x] * 2
+def test_numbers_come_from_the_first_steps_noise_and_stay():
+    x, numbers = noise(1, 3), RowNumbers()
+    first = numbers.of_rows(torch.cat([x, x]), 6, False)
+    assert first == [reference.row_number(row) for row in x] * 2
     assert len(set(first)) == 3
-    assert names.name_rows(torch.cat([x, x]) * 0.1 + 5, 6, False) == first
+    assert numbers.of_rows(torch.cat([x, x]) * 0.1 + 5, 6, False) == first
 
 
-def test_neither_scale_nor_rounding_changes_a_name():
+def test_neither_scale_nor_rounding_changes_a_number():
     x = noise(2, 4)
-    expected = RowNames().name_rows(x, 4, False)
-    assert RowNames().name_rows(x * 14.6, 4, False) == expected
-    assert RowNames().name_rows(x.half(), 4, False) == expected
+    expected = RowNumbers().of_rows(x, 4, False)
+    assert RowNumbers().of_rows(x * 14.6, 4, False) == expected
+    assert RowNumbers().of_rows(x.half(), 4, False) == expected
 
 
-def test_the_hires_pass_keeps_the_names():
-    x, names = noise(3, 2), RowNames()
-    first = names.name_rows(torch.cat([x, x]), 4, False)
+def test_the_hires_pass_keeps_the_numbers():
+    x, numbers = noise(3, 2), RowNumbers()
+    first = numbers.of_rows(torch.cat([x, x]), 4, False)
     larger = noise(4, 2, (4, 12, 16))
     # The second picture's prompt has two parts there.
-    hires = names.name_rows(larger[[0, 1, 1, 0, 1]], 5, True)
+    hires = numbers.of_rows(larger[[0, 1, 1, 0, 1]], 5, True)
     assert hires == [first[0], first[1], first[1], first[0], first[1]]
 
 
-PICTURES = (b"7", b"8")
+PICTURES = (7, 8)
 
 
-def test_named_pictures_keep_their_names_whatever_they_start_from():
+def test_numbered_pictures_keep_their_numbers_whatever_they_start_from():
     x, other = noise(5, 2), noise(6, 2)
     for start in (x, other, x[[0, 1]] * 0.3 + other):
-        rows = RowNames().name_rows(start[[0, 1, 1, 0, 1]], 5, False, PICTURES)
-        assert rows == [b"7", b"8", b"8", b"7", b"8"]
+        rows = RowNumbers().of_rows(start[[0, 1, 1, 0, 1]], 5, False, PICTURES)
+        assert rows == [7, 8, 8, 7, 8]
     # The upscale button has a hires pass only, and for one of them.
-    assert RowNames().name_rows(other[[1, 1]], 2, True, PICTURES[1:]) == [b"8", b"8"]
+    assert RowNumbers().of_rows(other[[1, 1]], 2, True, PICTURES[1:]) == [8, 8]
 
 
-def test_pictures_of_one_seed_have_one_name_in_both_passes():
-    x, hires, names = noise(7, 1), noise(8, 3, (4, 12, 16)), RowNames()
-    same = (b"7", b"7", b"7")
-    assert names.name_rows(x[[0] * 6], 6, False, same) == [b"7"] * 6
-    assert names.name_rows(torch.cat([hires, hires]), 6, True, same) == [b"7"] * 6
+def test_pictures_of_one_seed_have_one_number_in_both_passes():
+    x, hires, numbers = noise(7, 1), noise(8, 3, (4, 12, 16)), RowNumbers()
+    same = (7, 7, 7)
+    assert numbers.of_rows(x[[0] * 6], 6, False, same) == [7] * 6
+    assert numbers.of_rows(torch.cat([hires, hires]), 6, True, same) == [7] * 6
 
 
-def test_names_that_do_not_fit_the_rows_are_not_used():
-    x, names = noise(9, 3), RowNames()
-    expected = RowNames().name_rows(x, 3, False)
-    assert names.name_rows(x, 3, False, PICTURES) == expected
-    assert names.name_rows(noise(10, 3, (4, 12, 16)), 3, True, PICTURES) == expected
+def test_numbers_that_do_not_fit_the_rows_are_not_used():
+    x, numbers = noise(9, 3), RowNumbers()
+    expected = RowNumbers().of_rows(x, 3, False)
+    assert numbers.of_rows(x, 3, False, PICTURES) == expected
+    assert numbers.of_rows(noise(10, 3, (4, 12, 16)), 3, True, PICTURES) == expected
 
 
-def test_without_noise_rows_are_told_apart_by_number():
-    assert len(set(RowNames().name_rows(None, 300, False))) == 300
+def test_without_noise_rows_are_counted():
+    assert len(set(RowNumbers().of_rows(None, 300, False))) == 300

@@ -215,10 +215,10 @@ def test_no_layer_waits_for_the_device(fake_host, method, settings):
 
 
 @pytest.mark.parametrize(
-    ("disliked", "calls"), [((), 2), ((1.0,), 2), ((1.0, 0.5), 3)], ids=["none", "one", "two"]
+    ("disliked", "calls"), [((), 2), ((1.0,), 3), ((1.0, 0.5), 3)], ids=["none", "one", "two"]
 )
 def test_rows_that_follow_different_pictures_share_a_call(fake_host, monkeypatch, disliked, calls):
-    """One for the rows' own tokens, one for the pictures that they follow one by one."""
+    """One for the rows with a picture of their own, one for the rest, one for the disliked."""
     seen, plans, original = [], [], row_attention.joined_attention
     session = make_session(make_request((1, 1, 1), disliked, "contrast"), fake_host)
 
@@ -232,7 +232,7 @@ def test_rows_that_follow_different_pictures_share_a_call(fake_host, monkeypatch
     monkeypatch.setattr(row_attention, "joined_attention", spy)
     with session.installed():
         denoise(session, fake_host.unet(), make_step(8, 4), *make_inputs(8))
-    followed = {id(group.pulls[0].references[0]) for group in plans[0] if group.pulls}
+    followed = {id(group.references[0]) for group in plans[0] if group.references}
     assert len(followed) > 1
     layers = [name for name, _ in fake_host.unet().named_modules() if name.endswith(".attn1")]
     assert len(seen) == calls * len(layers)

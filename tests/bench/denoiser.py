@@ -10,7 +10,7 @@ import torch
 from lib_fabric.latents import LatentCache
 from lib_fabric.methods import METHODS, Rated
 from lib_fabric.request import FabricRequest, Reference
-from lib_fabric.row_names import RowNames
+from lib_fabric.row_numbers import RowNumbers
 from lib_fabric.schedule import feedback_weights
 from lib_fabric.session import DenoiseStep, FabricSession
 from lib_fabric.state_cache import StateCache
@@ -78,11 +78,11 @@ class Denoiser:
         liked = _weigh(request.liked, strengths[0])
         disliked = _weigh(request.disliked, strengths[1])
         method = METHODS[settings.method]
-        names = RowNames().name_rows(self._inputs(2 * batch_size)["x"], 2 * batch_size, False)
+        numbers = RowNumbers().of_rows(self._inputs(2 * batch_size)["x"], 2 * batch_size, False)
         attended = []
         for row in range(2 * batch_size):
             choose = method.conditional if row < batch_size else method.unconditional
-            chosen = choose(liked, disliked, names[min(row, len(names) - 1)])
+            chosen = choose(liked, disliked, numbers[row])
             for rated in (chosen.joined, *(pull.rated for pull in chosen.pulls)):
                 attended += [each.picture_id for each in rated]
         count = self.arithmetic.limit
