@@ -113,7 +113,8 @@ class Contrast:
     def conditional(
         self, liked: Sequence[Rated], disliked: Sequence[Rated], row_number: int
     ) -> Attended:
-        sureness = min(1.0, max(len(liked), len(disliked)) / self.SURE_AFTER)
+        # Without a liked picture there is nothing that what is avoided could take away from.
+        sureness = min(1.0, max(len(liked), len(disliked)) / self.SURE_AFTER) if liked else 1.0
         joined: tuple[Rated, ...] = ()
         pulls: tuple[Pull, ...] = ()
         if liked:

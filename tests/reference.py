@@ -150,13 +150,14 @@ def contrast(row, liked, disliked):
     """Returns what a conditional row [C, H, W] attends to in the method 'contrast'.
 
     It sees its own liked picture beside itself, and goes away from the disliked ones, which count
-    three times; four pictures count fully. The result is what `denoise_rows` takes.
+    three times; four pictures count fully, or one where
+    nothing is liked. The result is what `denoise_rows` takes.
 
     liked, disliked: lists of (picture id, ReferencePicture).
     """
     liked = [each for each in liked if each[1].weight > 0]
     disliked = [picture for _, picture in disliked if picture.weight > 0]
-    sureness = min(1.0, max(len(liked), len(disliked)) / 4)
+    sureness = min(1.0, max(len(liked), len(disliked)) / 4) if liked else 1.0
     joined, pulls = [], []
     if liked:
         ids, pictures = zip(*liked, strict=True)

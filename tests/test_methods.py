@@ -65,6 +65,13 @@ def test_contrast_is_sure_of_four_pictures_and_no_stronger_for_more(count, sure,
     assert [pull.share for pull in attended.pulls] == pytest.approx([-sure / (1 + sure)])
 
 
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_contrast_is_sure_of_one_picture_where_nothing_is_liked(count):
+    attended = CONTRAST.conditional((), rated(*[1 / 3] * count), 0)
+    assert attended.joined == ()
+    assert [pull.share for pull in attended.pulls] == pytest.approx([-1 / 2])
+
+
 @given(SEEDS, st.integers(1, 64))
 def test_pictures_of_one_batch_follow_all_liked_ones_in_turn(seed, count):
     pictures = rated(*[0.8] * count)
