@@ -150,8 +150,8 @@ def contrast(row, liked, disliked):
     """Returns what a conditional row [C, H, W] attends to in the method 'contrast'.
 
     It sees its own liked picture beside itself, and goes away from the disliked ones, which count
-    three times; four pictures count fully, or one where
-    nothing is liked. The result is what `denoise_rows` takes.
+    three times; four pictures count fully, or one where nothing is liked. The result is what
+    `denoise_rows` takes.
 
     liked, disliked: lists of (picture id, ReferencePicture).
     """
