@@ -11,6 +11,7 @@ from PIL import Image
 from tests.demo.client import Generated, to_base64
 from tests.demo.game import GameRules, Preference
 from tests.eval import cases
+from tests.eval.__main__ import main
 from tests.eval.cases import Arm, Case
 from tests.eval.estimates import mean_of, ratio_of
 from tests.eval.protocol import Player, RoundScores
@@ -230,3 +231,10 @@ def test_sections_of_a_readme():
     assert replace_section(text, "results", "new\n") == text.replace("old", "new")
     with pytest.raises(ValueError, match="no section 'other'"):
         replace_section(text, "other", "new")
+
+
+@pytest.mark.parametrize("more", [[], ["--sweep"]])
+def test_an_arm_that_is_not_there_is_told_with_those_that_are(monkeypatch, more):
+    monkeypatch.setattr("sys.argv", ["eval", *more, "--arms", "paper", "of glass"])
+    with pytest.raises(SystemExit, match=r"no arm is called \['of glass'\].*'contrast'"):
+        main()

@@ -39,6 +39,10 @@ def main() -> None:
     arms = [*all_cases.ARMS, *(all_cases.SWEEP if arguments.sweep else ())]
     arms += all_cases.SPEED if arguments.speed else ()
     if arguments.arms:
+        unknown = set(arguments.arms) - {arm.name for arm in arms}
+        if unknown:
+            names = ", ".join(f"'{arm.name}'" for arm in arms)
+            raise SystemExit(f"--arms: no arm is called {sorted(unknown)}. There are {names}.")
         arms = [arm for arm in arms if arm.name in arguments.arms]
     if arguments.results:
         settings, summaries = _read(arguments.results, [arm.name for arm in arms])
