@@ -106,14 +106,15 @@ class Contrast:
 
     # One liked picture does not tell what it is liked for. From this many on they count fully.
     SURE_AFTER = 4
-    # Pictures are avoided in full where the disliked strength is at its default, 0.5: chosen by
-    # measuring (tests/eval).
+    # How many times its weight a disliked picture counts where it is avoided. At the default
+    # disliked strength, 0.5, that is 1.5 times a liked one: chosen by measuring (tests/eval).
     DISLIKED_BALANCE = 3
 
     def conditional(
         self, liked: Sequence[Rated], disliked: Sequence[Rated], row_number: int
     ) -> Attended:
-        # Without a liked picture there is nothing that what is avoided could take away from.
+        # A gentle beginning is for want of knowing what a picture is liked for. Where nothing is
+        # liked, it would only make disliking weak.
         sureness = min(1.0, max(len(liked), len(disliked)) / self.SURE_AFTER) if liked else 1.0
         joined: tuple[Rated, ...] = ()
         pulls: tuple[Pull, ...] = ()
@@ -141,11 +142,15 @@ METHODS: dict[str, Method] = {"contrast": Contrast(), "paper": Paper()}
 
 
 def take_turn(rated: Sequence[Rated], row_number: int) -> Rated:
-    """The one of them that a row follows: as many rows in a row as there are pictures, each once.
+    """The one of them that a row follows.
 
-    Where weights differ, each picture's turns are in proportion to its weight: the rows' places
-    are spread evenly over the weights laid end to end, from a start that moves on with each round
-    (systematic sampling). The order of `rated` does not matter.
+    Rows whose numbers count up take one picture after the other, so that as many rows as there are
+    pictures follow each of them once. Where weights differ, a picture's turns are in proportion to
+    its weight: the rows' places lie evenly spread over the weights laid end to end, from a start
+    that moves on with each round (systematic sampling). The order of `rated` does not matter.
+
+    Args:
+        rated: at least one.
     """
     rated = sorted(rated, key=lambda each: (each.picture_id, each.weight))
     turn, place = divmod(row_number, len(rated))

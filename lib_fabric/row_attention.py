@@ -105,11 +105,10 @@ def attend_groups(
     attend = partial(_attend_states, scale=scale, num_parts=num_parts)
     placed = list(zip(_slices(groups, q.shape[0]), groups, strict=True))
     parts = []
-    # Rows whose keys are put beside each other need them all at once.
+    # Where memory is short, keys are not copied beside each other.
     beside = num_parts == 1
     for _, run in itertools.groupby(placed, lambda each: _joined_key(index, each[1], beside)):
-        # Neighbours that differ in their pulls, or in the one picture that they follow, share a
-        # call.
+        # Neighbours that differ in their pulls or in the one picture that they follow share a call.
         run = list(run)
         rows, weights = slice(run[0][0].start, run[-1][0].stop), run[0][1].weights
         states = [KeyValues(k[rows], v[rows]), *_states_of_rows(index, run)]

@@ -238,3 +238,14 @@ def test_an_arm_that_is_not_there_is_told_with_those_that_are(monkeypatch, more)
     monkeypatch.setattr("sys.argv", ["eval", *more, "--arms", "paper", "of glass"])
     with pytest.raises(SystemExit, match=r"no arm is called \['of glass'\].*'contrast'"):
         main()
+
+
+def test_results_put_together_stand_in_the_order_of_the_arms(monkeypatch, tmp_path, capsys):
+    names = ["contrast, 2 liked", "paper, strength .1, 2 liked", "paper, 2 liked"]
+    results = {"settings": {}, "results": {"Number": [summary(name).to_json() for name in names]}}
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(results))
+    monkeypatch.setattr("sys.argv", ["eval", "--sweep", "--results", str(file)])
+    main()
+    rows = [line.split(" | ")[0][2:] for line in capsys.readouterr().out.splitlines()[5:8]]
+    assert rows == [names[2], names[0], names[1]]

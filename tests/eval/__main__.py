@@ -87,10 +87,14 @@ def _read(
         settings |= read["settings"]
         for name, group in read["results"].items():
             summaries.setdefault(name, []).extend(map(ArmSummary.from_json, group))
+
+    def place(summary: ArmSummary) -> int:
+        """That of its arm; with a number of liked pictures, the name goes on after the arm's."""
+        fitting = [name for name in arm_names if f"{summary.name}, ".startswith(f"{name}, ")]
+        return arm_names.index(max(fitting, key=len)) if fitting else len(arm_names)
+
     for group in summaries.values():
-        known = [each for each in group if each.name in arm_names]
-        known.sort(key=lambda each: arm_names.index(each.name))
-        group[:] = known + [each for each in group if each.name not in arm_names]
+        group.sort(key=place)
     return settings, summaries
 
 
