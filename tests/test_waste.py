@@ -1,6 +1,7 @@
 """Nothing is done twice, too early or for nobody: counted, since it cannot be seen in a picture."""
 
 import pytest
+import reference
 import torch
 from denoising import denoise, make_request, make_session, make_step
 from tiny_unet import make_inputs
@@ -236,3 +237,34 @@ def test_rows_that_follow_different_pictures_share_a_call(fake_host, monkeypatch
     assert len(followed) > 1
     layers = [name for name, _ in fake_host.unet().named_modules() if name.endswith(".attn1")]
     assert len(seen) == calls * len(layers)
+
+
+@pytest.mark.parametrize(("num_parts", "calls"), [(1, 1), (2, 3)])
+def test_keys_are_not_copied_beside_each_other_where_memory_is_short(monkeypatch, num_parts, calls):
+    """Then each row with a picture of its own has a call of its own, to the same end."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v, *seen = torch.randn(9, 3, 2, 6, 8, generator=generator)
+    pictures = [
+        {0: row_attention.KeyValues(keys[:1], values[:1])}
+        for keys, values in zip(seen[::2], seen[1::2], strict=True)
+    ]
+    groups = [row_attention.RowGroup(1, (picture,), (0.5,)) for picture in pictures]
+    made, original = [], row_attention.joined_attention
+
+    def spy(*args):
+        made.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(row_attention, "joined_attention", spy)
+    out = row_attention.attend_groups(0, q, k, v, groups, 8**-0.5, num_parts)
+    assert len(made) == calls
+    for row, picture in enumerate(pictures):
+        for head in range(2):
+            keys, values = picture[0].keys[0, head], picture[0].values[0, head]
+            expected = reference.weighted_attention(
+                q[row, head],
+                torch.cat([k[row, head], keys]),
+                torch.cat([v[row, head], values]),
+                [1.0] * 6 + [0.5] * 6,
+            )
+            assert out[row, head].numpy() == pytest.approx(expected, abs=1e-5)
