@@ -1,5 +1,6 @@
 """The evaluation: its estimates, its scorers, and that its games follow the protocol."""
 
+import itertools
 import json
 import math
 from dataclasses import dataclass, field
@@ -11,13 +12,15 @@ from PIL import Image
 from tests.demo.client import Generated, to_base64
 from tests.demo.game import GameRules, Preference
 from tests.eval import cases
-from tests.eval.__main__ import main
+from tests.eval.__main__ import main, play
 from tests.eval.cases import Arm, Case
 from tests.eval.estimates import mean_of, ratio_of
 from tests.eval.protocol import Player, RoundScores
 from tests.eval.report import ArmSummary, plot, replace_section, summarise, table
 from tests.eval.scorers import Avoiding, Target, asked_for, load_factory
 from tests.tiny_model.shapes import Scene, draw, read_scene
+
+ROUND = RoundScores(0.25, 0.5, 0.8, 0.2, 1.0, 0.4, 0.01)
 
 # Estimates
 
@@ -83,16 +86,41 @@ def test_avoiding_turns_a_wish_around():
     assert not Avoiding(wish).matches(picture)
 
 
+SETS = {
+    "choosing": (cases.CHOOSING, cases.AVOIDING_CHOOSING),
+    "reporting": (cases.REPORTING, cases.AVOIDING_REPORTING),
+}
+
+
 def test_no_prompt_gives_its_preference_away():
-    every = (*cases.CHOOSING, *cases.REPORTING, *cases.AVOIDING)
-    for case in every:
+    for case in itertools.chain(*SETS["choosing"], *SETS["reporting"]):
         wish = getattr(case.wish, "unwanted", case.wish)
         for name, value in vars(wish).items():
             assert value is None or getattr(case.adherence, name) is None
-    # What was chosen on one set is reported on another.
-    chosen, reported = ({case.name for case in some} for some in (cases.CHOOSING, cases.REPORTING))
-    assert len(chosen) == len(reported) == 8
-    assert not chosen & reported
+
+
+def test_what_was_chosen_on_one_set_is_reported_on_all_others():
+    for chosen, reported in zip(*SETS.values(), strict=True):
+        names = [case.name for case in (*chosen, *reported)]
+        assert len(set(names)) == len(names)
+        # 6 + 6 colours with a prompt for each of 3 shapes; 3 shapes with one for each colour.
+        single = [name for name in names if "circle on a" not in name]
+        assert len(single) == 2 * 12 * 3
+
+
+def test_no_two_games_share_a_seed(monkeypatch):
+    played = []
+
+    def note_seed(self, case, arm, seed):
+        played.append(seed)
+        return [ROUND]
+
+    monkeypatch.setattr(Player, "play", note_seed)
+    for reported in SETS["reporting"]:
+        played.clear()
+        play(Player(None, GameRules()), Arm("any"), reported, num_seeds=5, first_seed=7)
+        seeds = sorted(seed + 100 * number for seed in played for number in range(5))
+        assert min(np.diff(seeds)) >= 4, "each picture of a batch of four has one of its own"
 
 
 def test_matching_pictures_match_and_vary_and_fewer_are_the_first_of_more():
@@ -142,7 +170,7 @@ class GreyWebui:
 CASE = Case("grey", "a circle", Brightness(), Brightness())
 
 
-def play(arm, rounds=2):
+def play_grey(arm, rounds=2):
     webui = GreyWebui()
     player = Player(webui, GameRules(rounds=rounds))
     return list(player.play(CASE, arm, 7)), webui, player
@@ -157,7 +185,7 @@ def grey_base64(value):
 
 
 def test_the_best_is_liked_and_the_worst_disliked_and_both_add_up():
-    rounds, webui, _ = play(Arm("both", {"strength": 0.3}))
+    rounds, webui, _ = play_grey(Arm("both", {"strength": 0.3}))
     assert len(rounds) == 3
     assert [request["seed"] for request in webui.requests] == [7, 107, 207]
     assert feedback(webui.requests[0]) is None
@@ -170,21 +198,21 @@ def test_the_best_is_liked_and_the_worst_disliked_and_both_add_up():
 
 
 def test_arms_send_only_what_they_use():
-    liked = feedback(play(Arm("liked", dislikes=False))[1].requests[1])
-    disliked = feedback(play(Arm("disliked", likes=False))[1].requests[1])
+    liked = feedback(play_grey(Arm("liked", dislikes=False))[1].requests[1])
+    disliked = feedback(play_grey(Arm("disliked", likes=False))[1].requests[1])
     assert (len(liked["liked"]), len(liked["disliked"])) == (1, 0)
     assert (len(disliked["liked"]), len(disliked["disliked"])) == (0, 1)
 
 
 def test_pictures_without_feedback_are_made_once():
-    _, webui, player = play(Arm("none", likes=False, dislikes=False))
+    _, webui, player = play_grey(Arm("none", likes=False, dislikes=False))
     assert len(webui.requests) == 3
     list(player.play(CASE, Arm("both"), 7))
     assert [request["seed"] for request in webui.requests[3:]] == [107, 207]
 
 
 def test_what_a_round_says():
-    first = play(Arm("both"))[0][0]
+    first = play_grey(Arm("both"))[0][0]
     assert first.hit_rate == first.adherence == 0.25
     assert [first.mean, first.best, first.worst] == pytest.approx([95 / 255, 200 / 255, 20 / 255])
     # The six pairs differ by 80, 100, 40, 180, 40 and 140.
@@ -203,9 +231,8 @@ def test_saturation_counts_channels_at_either_end():
 
 
 def summary(name="an arm"):
-    start = RoundScores(0.25, 0.5, 0.8, 0.2, 1.0, 0.4, 0.01)
     end = RoundScores(0.75, 0.7, 0.9, 0.4, 0.9, 0.2, 0.01)
-    return summarise(name, [[start, end]] * 3)
+    return summarise(name, [[ROUND, end]] * 3)
 
 
 def test_a_summary_relates_diversity_and_adherence_to_round_0():
@@ -220,7 +247,7 @@ def test_the_table_and_the_plot_hold_every_arm():
     summaries = [summary("first"), summary("second")]
     lines = table(summaries).splitlines()
     assert len(lines) == 4
-    assert lines[2].startswith("| first | 0.25 | 0.75 (0.75 to 0.75) | 0.50 (0.50 to 0.50) |")
+    assert lines[2].startswith("| first | 3 | 0.25 | 0.75 (0.75 to 0.75) | 0.50 (0.50 to 0.50) |")
     assert len({line.count("|") for line in lines}) == 1
     one, two = (np.asarray(plot(summaries[:count])) for count in (1, 2))
     assert (one != two).any()

@@ -63,7 +63,7 @@ def _measure(
         player = Player(WebuiClient(url), rules)
         first_seed = _FIRST_SEED[arguments.set]
         summaries = {
-            name: [_play(player, arm, cases, arguments.seeds, first_seed) for arm in some_arms]
+            name: [play(player, arm, cases, arguments.seeds, first_seed) for arm in some_arms]
             for name, cases, some_arms in _with_arms(_groups(arguments), arms)
         }
         if NUMBER_OF_LIKED in (arguments.protocols or [NUMBER_OF_LIKED]) and not arguments.scorer:
@@ -105,11 +105,14 @@ def _groups(arguments: argparse.Namespace) -> dict[str, Sequence[Case]]:
         name = f"{arguments.prompt}: {arguments.wish}"
         adherence = factory(arguments.prompt)
         return {"Preference": [Case(name, arguments.prompt, factory(arguments.wish), adherence)]}
-    preferences = {"choosing": all_cases.CHOOSING, "reporting": all_cases.REPORTING}
+    preferences, unwanted = {
+        "choosing": (all_cases.CHOOSING, all_cases.AVOIDING_CHOOSING),
+        "reporting": (all_cases.REPORTING, all_cases.AVOIDING_REPORTING),
+    }[arguments.set]
     groups = {
-        "Preference": preferences[arguments.set],
+        "Preference": preferences,
         "Target picture": all_cases.targets(),
-        "Something unwanted": all_cases.AVOIDING,
+        "Something unwanted": unwanted,
     }
     chosen = arguments.protocols or list(groups)
     return {name: cases for name, cases in groups.items() if name in chosen}
@@ -124,25 +127,32 @@ def _with_arms(
         yield name, cases, [arm for arm in arms if not against or not arm.likes]
 
 
-def _play(
+def play(
     player: Player, arm: Arm, cases: Sequence[Case], num_seeds: int, first_seed: int
 ) -> ArmSummary:
+    """`num_seeds` games of each case."""
     games = []
     for number, case in enumerate(cases):
         for seed in range(num_seeds):
-            game_seed = first_seed + 1000 * number + 50_000 * seed
+            game_seed = first_seed + _seed_offset(number, seed, len(cases))
             games.append(list(player.play(case, arm, game_seed)))
             hits = " ".join(f"{scores.hit_rate:.2f}" for scores in games[-1])
             _say(f"  {arm.name} | {case.name} | seed {game_seed} | hits by round {hits}")
     return summarise(arm.name, games)
 
 
+def _seed_offset(case_number: int, seed: int, num_cases: int) -> int:
+    """No two games start from the same noise; the rounds of one are 100 apart."""
+    return 1000 * (case_number + max(50, num_cases) * seed)
+
+
 def _show(player: Player, arm: Arm, count: int, num_seeds: int, first_seed: int) -> ArmSummary:
     """The arm with `count` liked pictures of one preference and none disliked."""
     games = []
-    for number, case in enumerate(all_cases.REPORTING):
+    cases = all_cases.REPORTING
+    for number, case in enumerate(cases):
         for seed in range(num_seeds):
-            game_seed = first_seed + 1000 * number + 50_000 * seed
+            game_seed = first_seed + _seed_offset(number, seed, len(cases))
             pictures = all_cases.matching_pictures(case.wish, case.prompt, game_seed)
             liked = list(itertools.islice(pictures, count))
             games.append(list(player.show(case, arm, liked, game_seed)))
@@ -158,7 +168,7 @@ def _write(
 ) -> None:
     parts = []
     for name, group in summaries.items():
-        parts.append(f"**{name}**, {group[0].num_games} games each\n\n{table(group)}")
+        parts.append(f"**{name}**\n\n{table(group)}")
     text = "\n".join(parts)
     _say("\n" + text)
     if arguments.json:

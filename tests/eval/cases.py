@@ -10,7 +10,14 @@ from PIL import Image
 
 from tests.demo.game import Preference
 from tests.eval.scorers import Avoiding, Scorer, Target, asked_for
-from tests.tiny_model.shapes import Scene, draw, random_scene
+from tests.tiny_model.shapes import (
+    GROUND_COLOURS,
+    OBJECT_COLOURS,
+    SHAPES,
+    Scene,
+    draw,
+    random_scene,
+)
 
 
 @dataclass(frozen=True)
@@ -49,26 +56,37 @@ CHOOSING = (
     _prefer("a triangle", object_colour="cyan"),
     _prefer("a circle on a white background", object_colour="purple"),
 )
-REPORTING = (
-    _prefer("a circle", object_colour="purple"),
-    _prefer("a triangle", object_colour="green"),
-    _prefer("a square", object_colour="red"),
-    _prefer("a circle", ground_colour="blue"),
-    _prefer("a triangle", ground_colour="red"),
-    _prefer("a square", ground_colour="white"),
-    _prefer("a shape on a black background", shape="circle"),
-    _prefer("a yellow shape", shape="square"),
-)
+
+
+def _every_preference() -> Iterator[Case]:
+    """Each wish for one attribute, with each prompt that names one other attribute."""
+    for colour in OBJECT_COLOURS:
+        yield from (_prefer(f"a {shape}", object_colour=colour) for shape in SHAPES)
+        yield from (_prefer(f"a {colour} shape", shape=shape) for shape in SHAPES)
+    for colour in GROUND_COLOURS:
+        yield from (_prefer(f"a {shape}", ground_colour=colour) for shape in SHAPES)
+        yield from (_prefer(f"a shape on a {colour} background", shape=shape) for shape in SHAPES)
+
+
+# All others, so that which are reported was nobody's choice.
+REPORTING = tuple(case for case in _every_preference() if case not in CHOOSING)
+
+
+def _avoid(preference: Case) -> Case:
+    """The same prompt, and what was wanted is unwanted."""
+    name = f"{preference.prompt}: not {preference.wish}"
+    return Case(name, preference.prompt, Avoiding(preference.wish), preference.adherence)
+
+
 # Attributes that the prompt alone shows often enough to become rarer.
-AVOIDING = tuple(
-    Case(f"{prompt}: not {unwanted}", prompt, Avoiding(unwanted), asked_for(prompt))
-    for prompt, unwanted in (
-        ("a circle", Preference(object_colour="yellow")),
-        ("a square", Preference(object_colour="green")),
-        ("a triangle", Preference(ground_colour="black")),
-        ("a circle", Preference(ground_colour="white")),
-    )
+_OFTEN = (
+    _prefer("a circle", object_colour="yellow"),
+    _prefer("a square", object_colour="green"),
+    _prefer("a triangle", ground_colour="black"),
+    _prefer("a circle", ground_colour="white"),
 )
+AVOIDING_CHOOSING = tuple(map(_avoid, _OFTEN))
+AVOIDING_REPORTING = tuple(_avoid(case) for case in _every_preference() if case not in _OFTEN)
 
 
 def targets() -> tuple[Case, ...]:

@@ -61,7 +61,7 @@ def summarise(name: str, games: Sequence[Game]) -> ArmSummary:
 def table(summaries: Sequence[ArmSummary]) -> str:
     """Markdown: hit rate by round, and the last round's other measures."""
     num_rounds = len(summaries[0].rounds)
-    head = ["Feedback", *(f"Round {number}" for number in range(num_rounds - 1))]
+    head = ["Feedback", "Games", *(f"Round {number}" for number in range(num_rounds - 1))]
     head += [f"Round {num_rounds - 1} (95 %)", "Diversity (95 %)", "Adherence"]
     head += ["Saturation", "Mean score"]
     rows = [head, ["---"] * len(head)]
@@ -69,7 +69,8 @@ def table(summaries: Sequence[ArmSummary]) -> str:
         last = summary.last
         hits = [f"{each['hit_rate'].value:.2f}" for each in summary.rounds[:-1]]
         rows.append([
-            summary.name, *hits, str(last["hit_rate"]), str(last["diversity"]),
+            summary.name, str(summary.num_games), *hits,
+            str(last["hit_rate"]), str(last["diversity"]),
             *(f"{last[key].value:.2f}" for key in ("adherence", "saturation", "mean")),
         ])  # fmt: skip
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
