@@ -78,7 +78,7 @@ def _avoid(preference: Case) -> Case:
     return Case(name, preference.prompt, Avoiding(preference.wish), preference.adherence)
 
 
-# Attributes that the prompt alone shows often enough to become rarer.
+# Attributes that the prompt alone shows often enough to become rarer; methods were chosen on them.
 _OFTEN = (
     _prefer("a circle", object_colour="yellow"),
     _prefer("a square", object_colour="green"),
