@@ -10,31 +10,25 @@ from functools import partial
 from modules import script_callbacks, scripts
 from modules.ui_components import InputAccordion, ToolButton
 
-# At load time: the package is found on sys.path only while this file is being executed.
-from lib_fabric import (
-    host,
-    host_localization,
-    host_options,
-    host_pictures,
-    host_sharing,
-    host_xyz,
-    sampling,
-)
-from lib_fabric.errors import FabricError, doing
-from lib_fabric.infotext import write_infotext
-from lib_fabric.latents import LatentCache
-from lib_fabric.library import Library
-from lib_fabric.request import parse_arguments
-from lib_fabric.session import FabricSession
-from lib_fabric.state_cache import StateCache
-from lib_fabric.ui import FabricUi, Toolkit
-from lib_fabric.xyz import with_cell_settings
+from lib_fabric.arguments import parse_arguments
 
-LIBRARY = Library(host_options.library_folder(), host_options.max_store_bytes)
+# At load time: the package is found on sys.path only while this file is being executed.
+from lib_fabric.errors import FabricError, doing
+from lib_fabric.hosts import localization, options, pictures, sampling, sharing, xyz_plot
+from lib_fabric.hosts.automatic1111.generation import WebuiHost
+from lib_fabric.hosts.axes import with_cell_settings
+from lib_fabric.infotext import write_infotext
+from lib_fabric.library.library import Library
+from lib_fabric.page.accordion import FabricUi, Toolkit
+from lib_fabric.steering.latents import LatentCache
+from lib_fabric.steering.session import FabricSession
+from lib_fabric.steering.state_cache import StateCache
+
+LIBRARY = Library(options.library_folder(), options.max_store_bytes)
 LATENTS = LatentCache()
 STATES = StateCache()
 # The generations that are sampling now, innermost last; the host runs one request at a time.
-SAMPLING: list[tuple[host.WebuiHost, FabricSession]] = []
+SAMPLING: list[tuple[WebuiHost, FabricSession]] = []
 
 
 class FabricScript(scripts.Script):
@@ -54,10 +48,10 @@ class FabricScript(scripts.Script):
         toolkit = Toolkit(
             InputAccordion,
             ToolButton,
-            host_pictures.gallery_picture,
-            host_pictures.picture_details,
-            host_options.max_pictures,
-            host_options.start_values(),
+            pictures.gallery_picture,
+            pictures.picture_details,
+            options.max_pictures,
+            options.start_values(),
         )
         page = FabricUi(tab, LIBRARY, toolkit)
         components = page.build()
@@ -74,13 +68,13 @@ class FabricScript(scripts.Script):
 
     def setup(self, p, *args):
         # The first that the host calls, so that whoever sends the arguments away sees them.
-        if not host_sharing.is_shared_out(p):
+        if not sharing.is_shared_out(p):
             return
         # What cannot be used is refused in `process`, where it reaches the user.
         with contextlib.suppress(FabricError):
             request = _read_request(p, args)
             if request.is_active:
-                host_sharing.carry(p, self.args_from, request.to_arguments())
+                sharing.carry(p, self.args_from, request.to_arguments())
 
     def process(self, p, *args):
         sampling.release_sampling(p)
@@ -96,19 +90,19 @@ class FabricScript(scripts.Script):
 
 
 def _read_request(p, args):
-    request = parse_arguments(args, LIBRARY.store, host_options.max_pictures())
+    request = parse_arguments(args, LIBRARY.store, options.max_pictures())
     return with_cell_settings(request, p)
 
 
 def _prepare(p, args):
     request = _read_request(p, args)
     # Also where nothing is rated: memory that the user wants back is given back.
-    host_options.configure_states(STATES)
+    options.configure_states(STATES)
     if not request.is_active:
         return
-    adapter = host.WebuiHost(p)
+    adapter = WebuiHost(p)
     session = FabricSession(request, adapter, LATENTS, STATES)
-    write_infotext(p.extra_generation_params, request, host_options.infotext_wanted())
+    write_infotext(p.extra_generation_params, request, options.infotext_wanted())
     sampling.wrap_sampling(p, partial(_sampling, adapter, session))
 
 
@@ -137,6 +131,6 @@ def on_cfg_denoised(params):
 
 script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
 script_callbacks.on_cfg_denoised(on_cfg_denoised)
-script_callbacks.on_ui_settings(host_options.add_options)
-script_callbacks.on_before_ui(host_xyz.add_axes)
-script_callbacks.on_before_ui(host_localization.yield_to_whole_translations)
+script_callbacks.on_ui_settings(options.add_options)
+script_callbacks.on_before_ui(xyz_plot.add_axes)
+script_callbacks.on_before_ui(localization.yield_to_whole_translations)

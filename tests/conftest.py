@@ -1,21 +1,17 @@
 """Fixtures that several test files share."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+from lib_fabric.library.library import Library
+from lib_fabric.library.store import PictureStore
+from tests.helpers.fake_host import FakeHost
+
 ROOT = Path(__file__).resolve().parents[1]
-# The extension is cloned, never installed: its folder has to be found by path.
-sys.path.insert(0, str(ROOT))
-
-from fake_host import FakeHost  # noqa: E402 (found only now)
-
-from lib_fabric.library import Library  # noqa: E402
-from lib_fabric.store import PictureStore  # noqa: E402
 
 # The same examples in every run, and no failure because a machine is busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -48,7 +44,7 @@ def standin():
 def tiny_unet():
     """A seeded U-Net with the host's module names, the test's own copy."""
     # Here, since ldm takes seconds to import and most tests do without it.
-    from tiny_unet import make_tiny_unet
+    from tests.helpers.tiny_unet import make_tiny_unet
 
     return make_tiny_unet()
 

@@ -13,8 +13,8 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "5")
 
 import torch
 
-from lib_fabric.methods import METHODS
 from lib_fabric.settings import FabricSettings
+from lib_fabric.steering.methods import METHODS
 from tests.bench import disabled, growth, rounds, speed, steps, webui
 from tests.bench.cases import use_sdp_attention
 from tests.bench.measure import Effort

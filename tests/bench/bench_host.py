@@ -10,14 +10,14 @@ from PIL import Image
 from torch import nn
 
 from lib_fabric.pictures import from_image
-from lib_fabric.reference_pass import Conditioning
 from lib_fabric.request import FabricRequest, Reference
 from lib_fabric.settings import FabricSettings
+from lib_fabric.steering.reference_pass import Conditioning
 from tests.bench.cases import Case
 
 
 class BenchHost:
-    """lib_fabric.session.Host without a host."""
+    """lib_fabric.steering.session.Host without a host."""
 
     def __init__(self, case: Case, unet: nn.Module) -> None:
         self._case, self._unet = case, unet

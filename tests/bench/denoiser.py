@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import torch
 
-from lib_fabric.latents import LatentCache
-from lib_fabric.methods import METHODS, Rated
 from lib_fabric.request import FabricRequest, Reference
-from lib_fabric.row_numbers import RowNumbers
-from lib_fabric.schedule import feedback_weights
-from lib_fabric.session import DenoiseStep, FabricSession
-from lib_fabric.state_cache import StateCache
+from lib_fabric.steering.latents import LatentCache
+from lib_fabric.steering.methods import METHODS, Rated
+from lib_fabric.steering.picture_numbers import RowNumbers
+from lib_fabric.steering.schedule import feedback_weights
+from lib_fabric.steering.session import DenoiseStep, FabricSession
+from lib_fabric.steering.state_cache import StateCache
 from tests.bench.arithmetic import Arithmetic
 from tests.bench.bench_host import BenchHost
 from tests.bench.cases import Case

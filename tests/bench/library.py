@@ -21,15 +21,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lib_fabric.library import Library
+from lib_fabric.library.library import Library
+from lib_fabric.library.presets import Preset
+from lib_fabric.library.rating import Details
+from lib_fabric.page.actions import Action
+from lib_fabric.page.html.history import PAGE_SIZE
+from lib_fabric.page.outcome import Page
+from lib_fabric.page.panels import Panels
 from lib_fabric.picture_lists import NamedPicture
-from lib_fabric.presets import Preset
-from lib_fabric.rating import Details
-from lib_fabric.ui_actions import Action
-from lib_fabric.ui_history_html import PAGE_SIZE
-from lib_fabric.ui_outcome import Page
-from lib_fabric.ui_panels import Panels
-from lib_fabric.ui_ratings import Ratings
+from lib_fabric.ratings import Ratings
 
 TAB = "txt2img"
 NUM_ACTIVE = 20

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from lib_fabric.request import FabricRequest
-from lib_fabric.state_cache import StateCache
+from lib_fabric.steering.state_cache import StateCache
 from tests.bench.denoiser import Denoiser
 from tests.bench.intervals import Ratio, paired_ratio
 from tests.bench.memory import MEGABYTE, peak_bytes

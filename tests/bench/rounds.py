@@ -11,7 +11,7 @@ import argparse
 import torch
 
 from lib_fabric.settings import FabricSettings
-from lib_fabric.state_cache import StateCache
+from lib_fabric.steering.state_cache import StateCache
 from tests.bench.bench_host import make_request
 from tests.bench.cases import CASES, FULL_SIZE_CASES
 from tests.bench.denoiser import Denoiser

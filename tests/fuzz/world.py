@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,24 +16,20 @@ from typing import Any
 
 import torch
 
-# pytest puts this folder on the path; `python -m tests.fuzz` does not.
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from denoising import fingerprint
-from fake_host import FakeHost
-from tiny_unet import make_inputs, make_tiny_unet
-
+from lib_fabric.arguments import parse_arguments
 from lib_fabric.errors import FabricError
-from lib_fabric.latents import LatentCache
-from lib_fabric.library import Library
-from lib_fabric.request import parse_arguments
-from lib_fabric.session import DenoiseStep, FabricSession
-from lib_fabric.state_cache import StateCache
-from lib_fabric.ui_actions import ShownPictures
-from lib_fabric.ui_answers import Answerer
-from lib_fabric.ui_outcome import Page
-from lib_fabric.ui_ratings import Ratings
+from lib_fabric.library.library import Library
+from lib_fabric.page.actions import ShownPictures
+from lib_fabric.page.answers import Answerer
+from lib_fabric.page.outcome import Page
+from lib_fabric.ratings import Ratings
+from lib_fabric.steering.latents import LatentCache
+from lib_fabric.steering.session import DenoiseStep, FabricSession
+from lib_fabric.steering.state_cache import StateCache
 from tests.fuzz.expected import IDS, IMAGES, NUM_PICTURES, TABS, TEXTS, Expected
+from tests.helpers.denoising import fingerprint
+from tests.helpers.fake_host import FakeHost
+from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
 
 STATES_BYTES = 2 * 2**20  # less than the pictures of one page need, so that some are dropped
 FAULTS = ("encode", "null_conditioning", "callback", "unet", "interrupt", "memory")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lib_fabric.request import argument_names
+from lib_fabric.arguments import argument_names
 from tests.demo.client import WebuiClient, WebuiError, to_base64
 from tests.integration.payloads import (
     HOST_TOLERANCE,

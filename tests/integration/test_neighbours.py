@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib_fabric.arguments import argument_names
 from lib_fabric.pictures import from_image
-from lib_fabric.request import argument_names
 from tests.demo.client import WebuiClient, WebuiError, to_base64
 from tests.integration.payloads import assert_differ, assert_same, payload, run_plot
 from tests.tiny_model.shapes import Scene, draw

@@ -1,0 +1,175 @@
+"""The script's arguments, checked and turned into a request.
+
+Knows requests, settings and pictures; is handed where pictures' ids are looked up. Everything that
+arrives here is untrusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from lib_fabric.errors import FabricError
+from lib_fabric.picture_lists import WEIGHT, parse_picture_list
+from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64
+from lib_fabric.request import PICTURE_LISTS, FabricRequest, Reference
+from lib_fabric.settings import MAX_PICTURES, FabricSettings, shorten
+
+# Decoded pictures of one request are in memory together, 3 bytes a pixel. Files of a few KB may
+# each unfold to the most that one picture may have, so the sum needs a bound too.
+MAX_TOTAL_PIXELS = 256 * 1024 * 1024
+_ENTRY_FIELDS = ("image", "weight")
+
+
+class KeptPictures(Protocol):
+    """Where pictures are looked up by their ids, and kept."""
+
+    def load(self, picture_id: str) -> Picture:
+        """The picture of this id or short id; raises FabricError if there is none."""
+
+    def add(self, picture: Picture) -> Picture:
+        """Keeps a picture; raises FabricError if it cannot be written."""
+
+
+def argument_names() -> list[str]:
+    """The names of the script's positional arguments, in order."""
+    enabled, *others = (setting.name for setting in FabricSettings.fields())
+    return [enabled, *PICTURE_LISTS, *others]
+
+
+def parse_arguments(
+    arguments: Sequence[object], kept: KeptPictures, max_pictures: int = MAX_PICTURES
+) -> FabricRequest:
+    """Builds a request from the script's arguments.
+
+    Args:
+        arguments: either the positional values that /sdapi/v1/script-info lists, or, as the API's
+            users send it, one JSON object first (the host fills the rest with defaults).
+        kept: where picture ids are looked up and pictures that were sent along go.
+        max_pictures: the most that each of the two lists may hold.
+
+    Raises:
+        FabricError: anything unusable; the sentence names the field and what it may be. A request
+            that is not enabled is never refused for its pictures.
+    """
+    if arguments and isinstance(arguments[0], dict):
+        values = dict(arguments[0])
+        # Naming pictures is enough to switch it on: nobody sends them to have them ignored.
+        values.setdefault("enabled", True)
+    else:
+        names = argument_names()
+        if len(arguments) > len(names):
+            raise FabricError(
+                f"at most {len(names)} arguments ({', '.join(names)}), not {len(arguments)}."
+            )
+        values = dict(zip(names, arguments, strict=False))
+    _refuse_unknown(values, argument_names(), "FABRIC")
+    lists = {name: values.pop(name, None) for name in PICTURE_LISTS}
+    settings = FabricSettings.from_mapping(values)
+    if not settings.enabled:
+        return FabricRequest(settings)
+    reader = _PictureReader(kept)
+    references = {
+        name: _parse_pictures(value, name, reader, max_pictures) for name, value in lists.items()
+    }
+    # Last: a request that is refused leaves nothing behind.
+    reader.keep()
+    return FabricRequest(settings, **references)
+
+
+def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: str) -> None:
+    for name in values:
+        if name not in known:
+            listed = ", ".join(known)
+            raise FabricError(f"{where}: unknown field {shorten(name)}. Known: {listed}.")
+
+
+def _parse_pictures(
+    value: object, name: str, reader: _PictureReader, max_pictures: int
+) -> tuple[Reference, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        # As the page and infotext write it: ids only.
+        listed = parse_picture_list(value, name)
+        value = [{"image": each.picture_id, "weight": each.weight} for each in listed]
+    if not isinstance(value, (list, tuple)):
+        raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
+    if len(value) > max_pictures:
+        most = f"{max_pictures} picture" + "s" * (max_pictures != 1)
+        raise FabricError(f"'{name}' may hold at most {most}, not {len(value)}.")
+    references = [
+        _parse_reference(entry, f"{name}[{index}]", reader) for index, entry in enumerate(value)
+    ]
+    return tuple(reference for reference in references if reference.weight > 0)
+
+
+def _parse_reference(entry: object, name: str, reader: _PictureReader) -> Reference:
+    if not isinstance(entry, dict):
+        return Reference(reader.read(entry, name))
+    _refuse_unknown(entry, _ENTRY_FIELDS, f"{name}")
+    if "image" not in entry:
+        raise FabricError(f"{name} has no 'image'.")
+    setting = replace(WEIGHT, name=f"{name}.weight")
+    weight = setting.check(entry.get("weight", WEIGHT.default))
+    return Reference(reader.read(entry["image"], f"{name}.image"), float(weight))
+
+
+class _PictureReader:
+    """Reads the pictures of one request, each once, up to `MAX_TOTAL_PIXELS` together."""
+
+    def __init__(self, kept: KeptPictures) -> None:
+        self._kept = kept
+        self._known: dict[str, Picture] = {}
+        self._sent: dict[str, Picture] = {}
+        self._num_pixels = 0
+
+    def read(self, value: object, name: str) -> Picture:
+        """The picture that `value` is or names.
+
+        Raises:
+            FabricError: neither, or too much; the sentence begins with `name`.
+        """
+        if not isinstance(value, str):
+            raise FabricError(
+                f"{name} must be a picture in base64 or the id of a rated picture, "
+                f"not {shorten(value)}."
+            )
+        if value not in self._known:
+            self._known[value] = self._read(value, name)
+        return self._known[value]
+
+    def keep(self) -> None:
+        """Keeps what was sent along.
+
+        Raises:
+            FabricError: it cannot be written; the sentence begins with the picture's name.
+        """
+        for name, picture in self._sent.items():
+            with _named(name):
+                self._kept.add(picture)
+
+    def _read(self, value: str, name: str) -> Picture:
+        if ID_PATTERN.fullmatch(value):
+            with _named(name):
+                picture = self._kept.load(value)
+        else:
+            picture = self._sent[name] = decode_base64(value, name)
+        self._num_pixels += picture.image.width * picture.image.height
+        if self._num_pixels > MAX_TOTAL_PIXELS:
+            raise FabricError(
+                f"{name}: the pictures have more than {MAX_TOTAL_PIXELS // 2**20} million pixels "
+                "together. Send fewer or smaller ones."
+            )
+        return picture
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Puts the name of an entry before the store's sentences."""
+    try:
+        yield
+    except FabricError as error:
+        raise FabricError(f"{name}: {error}", error.status_code) from error

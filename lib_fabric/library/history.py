@@ -1,0 +1,232 @@
+"""Every picture that was ever rated: verdict, time and how it was made, per login and tab.
+
+Knows the database and the store. Each rating is also written into the picture's note, a small JSON
+file beside it, from which a damaged database is rebuilt with nothing lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterable
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.rating import (
+    FIELDS,
+    VERDICTS,
+    Details,
+    Rating,
+    Verdict,
+    check_tab_and_verdict,
+    clean_text,
+    fold,
+    from_note,
+    is_time,
+    read_seed,
+    to_note,
+)
+from lib_fabric.library.storage.database import Database
+from lib_fabric.library.store import PictureStore, missing_picture
+from lib_fabric.pictures import is_full_id
+
+_log = logging.getLogger(__name__)
+MAX_SEARCH_CHARS = 500
+_MOST_ROWS = 2**31
+_COLUMNS = ", ".join(FIELDS)
+
+
+class History:
+    """The ratings of every login and tab, over one database and one picture store.
+
+    `owner` is the login name, '' without logins; `tab` is 'txt2img' or 'img2img'. An entry leaves
+    the history when its picture leaves the store, so that none shows without its picture.
+
+    Every method raises FabricError (500) with one sentence where the disk fails.
+    """
+
+    def __init__(self, database: Database, store: PictureStore) -> None:
+        self._database = database
+        self._store = store
+        database.add_rebuild(self._rebuild)
+
+    def record(
+        self,
+        owner: str,
+        tab: str,
+        picture_id: str,
+        verdict: Verdict,
+        details: Details | None = None,
+    ) -> Rating:
+        """Adds a rating, or renews verdict and time of one that is there.
+
+        Args:
+            picture_id: the full id of a picture in the store.
+            details: how it was made; None or empty keeps what an earlier rating knew.
+
+        Raises:
+            FabricError: the picture is not in the store, or the verdict is none.
+        """
+        rating = Rating(picture_id, verdict, time.time(), details or Details())
+        return self.restore(owner, tab, rating)
+
+    def restore(self, owner: str, tab: str, rating: Rating) -> Rating:
+        """As `record`, with the time of `rating`: undoes a change of it.
+
+        Raises:
+            FabricError: as `record`.
+        """
+        check_tab_and_verdict(tab, rating.verdict)
+        owner = clean_text(owner)
+
+        def work(connection: sqlite3.Connection) -> Rating:
+            # Inside: whoever deletes pictures holds the write lock meanwhile.
+            if not is_full_id(rating.picture_id) or rating.picture_id not in self._store:
+                raise missing_picture(rating.picture_id)
+            earlier = _find(connection, owner, tab, rating.picture_id)
+            kept = rating
+            if earlier and rating.details == Details():
+                kept = Rating(rating.picture_id, rating.verdict, rating.rated_at, earlier.details)
+            _insert(connection, owner, tab, kept)
+            # Before the commit, so that the note never knows less than the database.
+            self._write_note(connection, rating.picture_id)
+            return kept
+
+        return self._database.write(work)
+
+    def forget(self, owner: str, tab: str, picture_id: str) -> None:
+        """Removes a rating; one that is not there changes nothing. The picture stays."""
+        if not is_full_id(picture_id):
+            return
+        owner = clean_text(owner)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM ratings WHERE owner = ? AND tab = ? AND picture_id = ?",
+                (owner, tab, picture_id),
+            )
+
+        self._database.write(work)
+        # After the commit, so that the note never knows less; where this fails, the rating would
+        # come back with a rebuild, no worse.
+        try:
+            self._database.write(lambda connection: self._write_note(connection, picture_id))
+        except FabricError as error:
+            _log.warning("FABRIC: %s", error)
+
+    def find(self, owner: str, tab: str, picture_id: str) -> Rating | None:
+        """The rating of one picture, if there is one."""
+        owner = clean_text(owner)
+        return self._database.read(
+            lambda connection: _find(connection, owner, tab, clean_text(picture_id))
+        )
+
+    def page(
+        self, owner: str, tab: str, *, search: str = "", offset: int = 0, limit: int = 48
+    ) -> list[Rating]:
+        """At most `limit` ratings, newest first, after the first `offset`.
+
+        Args:
+            search: words that prompt, checkpoint and seed together must all hold, upper and lower
+                case alike.
+        """
+        while True:
+            found = self._page(owner, tab, search, offset, limit)
+            lost = [each.picture_id for each in found if self._store.is_gone(each.picture_id)]
+            if not lost:
+                return found
+            try:
+                self._drop_gone(lost)
+            except FabricError as error:
+                _log.warning("FABRIC: %s", error)
+                return [each for each in found if each.picture_id not in lost]
+
+    def count(self, owner: str, tab: str, search: str = "") -> int:
+        """How many ratings `page` can reach."""
+        where, values = _where(owner, tab, search)
+        return self._database.read(
+            lambda connection: connection.execute(
+                f"SELECT COUNT(*) FROM ratings WHERE {where}", values
+            ).fetchone()[0]
+        )
+
+    def _drop_gone(self, picture_ids: list[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            # Asked again inside the write lock: one may have been rated anew meanwhile.
+            self.drop(connection, [each for each in picture_ids if self._store.is_gone(each)])
+
+        self._database.write(work)
+
+    @staticmethod
+    def drop(connection: sqlite3.Connection, picture_ids: Iterable[str]) -> None:
+        """Removes every rating of pictures that left the store, inside a write transaction."""
+        connection.executemany(
+            "DELETE FROM ratings WHERE picture_id = ?", [(each,) for each in picture_ids]
+        )
+
+    def _page(self, owner: str, tab: str, search: str, offset: int, limit: int) -> list[Rating]:
+        where, values = _where(owner, tab, search)
+        sql = (
+            f"SELECT {_COLUMNS} FROM ratings WHERE {where} "
+            "ORDER BY rated_at DESC, position DESC LIMIT ? OFFSET ?"
+        )
+        # SQLite's numbers have 64 bits.
+        values = [*values, *(min(max(number, 0), _MOST_ROWS) for number in (limit, offset))]
+        return self._database.read(
+            lambda connection: [_rating(row) for row in connection.execute(sql, values)]
+        )
+
+    def _write_note(self, connection: sqlite3.Connection, picture_id: str) -> None:
+        """Writes all that is known of a picture beside it, inside the write lock."""
+        if picture_id not in self._store:
+            return
+        rows = connection.execute(
+            f"SELECT owner, tab, {_COLUMNS} FROM ratings WHERE picture_id = ?", (picture_id,)
+        ).fetchall()
+        self._store.write_note(picture_id, to_note(rows))
+
+    def _rebuild(self, connection: sqlite3.Connection) -> None:
+        for picture_id, note in self._store.notes():
+            for owner, tab, rating in from_note(picture_id, note):
+                _insert(connection, owner, tab, rating)
+
+
+def _where(owner: str, tab: str, search: str) -> tuple[str, list[object]]:
+    words = fold(clean_text(search, MAX_SEARCH_CHARS)).split()
+    # instr, not LIKE: nothing in a word has a meaning.
+    condition = "owner = ? AND tab = ?" + " AND instr(words, ?) > 0" * len(words)
+    return condition, [clean_text(owner), tab, *words]
+
+
+def _find(connection: sqlite3.Connection, owner: str, tab: str, picture_id: str) -> Rating | None:
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM ratings WHERE owner = ? AND tab = ? AND picture_id = ?",
+        (owner, tab, picture_id),
+    ).fetchone()
+    return _rating(row) if row else None
+
+
+def _insert(connection: sqlite3.Connection, owner: str, tab: str, rating: Rating) -> None:
+    details = rating.details
+    seed = None if details.seed is None else str(details.seed)
+    words = fold("\n".join((details.prompt, details.checkpoint, seed or "")))
+    connection.execute(
+        # Replaced rather than updated: of two ratings in one tick of the clock the later is newer.
+        f"INSERT OR REPLACE INTO ratings (owner, tab, {_COLUMNS}, words) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            owner, tab, rating.picture_id, rating.verdict, rating.rated_at,
+            details.prompt, seed, details.checkpoint, words,
+        ),
+    )  # fmt: skip
+
+
+def _rating(row: tuple) -> Rating:
+    """A row as a rating. One that the disk has garbled shows what is left of it."""
+    picture_id, verdict, rated_at, prompt, seed, checkpoint = row
+    return Rating(
+        picture_id,
+        verdict if verdict in VERDICTS else VERDICTS[0],
+        rated_at if is_time(rated_at) else 0.0,
+        Details(prompt, read_seed(seed), checkpoint),
+    )

@@ -1,0 +1,114 @@
+"""All that is kept between generations, below one folder, and the limit on its size.
+
+Knows the parts: pictures, database, history, active sets, presets.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.active_sets import ActiveSets
+from lib_fabric.library.history import History
+from lib_fabric.library.presets import Presets
+from lib_fabric.library.storage.background import BackgroundTask
+from lib_fabric.library.storage.database import Database
+from lib_fabric.library.store import SPARE_SECONDS, PictureStore
+
+_log = logging.getLogger(__name__)
+# Room made at once, as a share of the limit: a full store is not listed at every rating.
+_HEADROOM = 0.02
+# Deleted in one go: a rating waits for no more than these.
+_BATCH = 20
+
+
+class Library:
+    """What was rated, below `folder`.
+
+    Args:
+        folder: holds `pictures/`, `presets/`, `active_sets/` and `history.sqlite3`, all made when
+            first needed.
+        max_bytes: how much room the pictures may take, asked each time; None for no limit.
+        spare_seconds: how long a picture is safe after it was last used.
+
+    Attributes:
+        store: the pictures.
+        history: every rating.
+        active_sets: what each page uses.
+        presets: what was given a name.
+        tidying: `enforce_limit`, run in the background after every new picture.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: Callable[[], int | None] = lambda: None,
+        spare_seconds: float = SPARE_SECONDS,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._spare_seconds = spare_seconds
+        self._database = Database(folder / "history.sqlite3")
+        self.store = PictureStore(folder / "pictures")
+        self.history = History(self._database, self.store)
+        self.active_sets = ActiveSets(self._database)
+        self.presets = Presets(self._database, self.store)
+        # However a picture came: rated, dropped, imported or sent through the API.
+        self.tidying = BackgroundTask(self._enforce_quietly)
+        self.store.after_add = self.tidying.request
+
+    def enforce_limit(self) -> list[str]:
+        """Brings the pictures under the limit: the longest unused go, with their ratings.
+
+        What is in an active set or a preset stays, even where that alone is too much, and so does
+        what was used in the last minute.
+
+        Returns:
+            The ids of the deleted pictures.
+
+        Raises:
+            FabricError: 500, the disk fails.
+        """
+        max_bytes = self._max_bytes()
+        if max_bytes is None or self.store.num_bytes() <= max_bytes:
+            return []
+        target = max_bytes * (1 - _HEADROOM)
+        needed = self._database.read(_needed)
+        surplus = [
+            each for each in self.store.longest_unused(self._spare_seconds) if each not in needed
+        ]
+        # Listing has counted anew: what was rewritten had been counted twice.
+        if self.store.num_bytes() <= max_bytes:
+            return []
+        removed: list[str] = []
+        for start in range(0, len(surplus), _BATCH):
+            if self.store.num_bytes() <= target:
+                break
+            removed += self._remove(surplus[start : start + _BATCH], target)
+        return removed
+
+    def _remove(self, picture_ids: list[str], target: float) -> list[str]:
+        def work(connection: sqlite3.Connection) -> list[str]:
+            # Asked again inside the write lock: nothing can become active meanwhile.
+            needed = _needed(connection)
+            removed = []
+            for each in picture_ids:
+                if each not in needed and self.store.num_bytes() > target:
+                    removed += self.store.delete([each], self._spare_seconds)
+            History.drop(connection, removed)
+            return removed
+
+        return self._database.write(work)
+
+    def _enforce_quietly(self) -> None:
+        """As `enforce_limit`; the picture that was just added is kept whatever goes wrong here."""
+        try:
+            self.enforce_limit()
+        except (FabricError, OSError) as error:
+            _log.warning("FABRIC: the picture store could not be tidied: %s", error)
+
+
+def _needed(connection: sqlite3.Connection) -> set[str]:
+    return ActiveSets.picture_ids(connection) | Presets.picture_ids(connection)

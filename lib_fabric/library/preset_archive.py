@@ -1,0 +1,210 @@
+"""A preset as one .zip, with its pictures, for another machine; and back, from untrusted bytes.
+
+Knows presets, pictures and the store. No name in an archive is ever used as a path: an entry is
+`preset.json` or `pictures/<id>.png`, or the archive is refused.
+
+preset.json: {"format": "fabric-preset", "version": 1, "name": text, "settings": {name: value},
+"liked": [{"id": id, "weight": number}], "disliked": the same}.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.active_sets import pictures_json, read_pictures
+from lib_fabric.library.presets import Preset, check_name, check_settings
+from lib_fabric.library.store import PictureStore
+from lib_fabric.picture_lists import NamedPicture
+from lib_fabric.pictures import MAX_FILE_BYTES, Picture, decode_bytes, to_png
+from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.settings import MOST_PICTURES, shorten
+
+FORMAT = "fabric-preset"
+VERSION = 1
+MAX_ARCHIVE_BYTES = 512 * 2**20
+MAX_JSON_BYTES = 2**18
+_JSON_NAME = "preset.json"
+_PICTURE_NAME = re.compile(r"pictures/([0-9a-f]{64})\.png")
+_FIELDS = ("format", "version", "name", "settings", *PICTURE_LISTS)
+_ENTRY_FIELDS = ("id", "weight")
+# Others (LZMA above all) may ask for gigabytes of memory to unpack a few bytes.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# The oldest time that a zip can hold: the same preset is the same file.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def to_zip(preset: Preset, store: PictureStore) -> bytes:
+    """Packs a preset and its pictures.
+
+    Raises:
+        FabricError: a picture is no longer in the store.
+    """
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": preset.name,
+        "settings": dict(preset.settings),
+    }
+    for name, entries in preset.pictures.items():
+        content[name] = [{"id": each.picture_id, "weight": each.weight} for each in entries]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        text = json.dumps(content, ensure_ascii=False, indent=2)
+        archive.writestr(zipfile.ZipInfo(_JSON_NAME, _NO_TIME), text)
+        for picture_id in sorted(_ids(preset)):
+            png = to_png(store.load(picture_id).image)
+            # PNG is packed already.
+            archive.writestr(zipfile.ZipInfo(_picture_name(picture_id), _NO_TIME), png)
+    return buffer.getvalue()
+
+
+def from_zip(data: bytes, store: PictureStore) -> Preset:
+    """Unpacks a preset and adds its pictures to the store, all of them or none.
+
+    Save the preset at once: only then are its pictures safe from the store's limit.
+
+    Raises:
+        FabricError: not such an archive, or anything in it that should not be; the sentence names
+            the field or entry.
+    """
+    if len(data) > MAX_ARCHIVE_BYTES:
+        raise _too_large()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _Archive(archive).unpack(store)
+    # Python's zipfile raises all of these on damaged or hostile archives.
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
+        NotImplementedError, RuntimeError, OverflowError,
+    ) as error:  # fmt: skip
+        raise FabricError("This file is not a preset, or it is damaged.") from error
+
+
+class _Archive:
+    """An opened archive whose entries have been looked over, but not believed."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        self._num_bytes = 0
+        entries = archive.infolist()
+        if len(entries) > 1 + len(PICTURE_LISTS) * MOST_PICTURES:
+            raise FabricError(f"This file holds {len(entries)} entries, too many for a preset.")
+        for entry in entries:
+            name = entry.filename
+            if name != _JSON_NAME and not _PICTURE_NAME.fullmatch(name):
+                raise FabricError(f"This file holds {shorten(name)}, which no preset does.")
+            if name in self._entries:
+                raise FabricError(f"This file holds {shorten(name, 100)} twice.")
+            if entry.flag_bits & 0x1:
+                raise FabricError("This file is encrypted. Export the preset again.")
+            if entry.compress_type not in _METHODS:
+                raise FabricError("This file is packed in a way that presets are not.")
+            self._entries[name] = entry
+
+    def unpack(self, store: PictureStore) -> Preset:
+        preset = _parse(self._read(_JSON_NAME, MAX_JSON_BYTES))
+        wanted = _ids(preset)
+        for name in self._entries:
+            if name != _JSON_NAME and name[len("pictures/") : -len(".png")] not in wanted:
+                raise FabricError(f"This file holds {shorten(name, 100)}, which it does not use.")
+        # Twice, so that a bad picture is found before any is kept; one in memory at a time.
+        for picture_id in wanted:
+            self._picture(picture_id)
+        self._num_bytes = 0
+        for picture_id in wanted:
+            store.add(self._picture(picture_id))
+        return preset
+
+    def _picture(self, picture_id: str) -> Picture:
+        short = f"picture {picture_id[:16]}"
+        picture = decode_bytes(self._read(_picture_name(picture_id), MAX_FILE_BYTES), short)
+        if picture.id != picture_id:
+            raise FabricError(f"{short} of this preset is another picture than its name says.")
+        return picture
+
+    def _read(self, name: str, max_bytes: int) -> bytes:
+        """An entry's bytes; counts what really comes out, not what the archive claims."""
+        if name not in self._entries:
+            raise FabricError(f"{shorten(name, 100)} is missing in this file.")
+        with self._archive.open(self._entries[name]) as file:
+            data = file.read(max_bytes + 1)
+        self._num_bytes += len(data)
+        if len(data) > max_bytes:
+            raise FabricError(
+                f"{shorten(name, 100)} in this file is larger than {max_bytes / 2**20:g} MB."
+            )
+        if self._num_bytes > MAX_ARCHIVE_BYTES:
+            raise _too_large()
+        return data
+
+
+def _parse(data: bytes) -> Preset:
+    try:
+        content = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise FabricError(f"{_JSON_NAME} is not valid JSON.") from error
+    _check_fields(content, _FIELDS, _JSON_NAME)
+    if content["format"] != FORMAT:
+        raise FabricError("This file is not a preset of FABRIC.")
+    if content["version"] != VERSION or isinstance(content["version"], bool):
+        raise FabricError(
+            f"'version' must be {VERSION}, not {shorten(content['version'])}. Update FABRIC."
+        )
+    if not isinstance(content["settings"], dict):
+        raise FabricError(f"'settings' must be an object, not {shorten(content['settings'])}.")
+    name, settings = check_name(content["name"]), check_settings(content["settings"])
+    lists = {each: _parse_list(content[each], each) for each in PICTURE_LISTS}
+    return Preset(name, settings, **read_pictures(pictures_json(lists)))
+
+
+def _parse_list(value: object, name: str) -> tuple[NamedPicture, ...]:
+    if not isinstance(value, list):
+        raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
+    if len(value) > MOST_PICTURES:
+        raise FabricError(f"'{name}' may hold at most {MOST_PICTURES} pictures, not {len(value)}.")
+    for index, entry in enumerate(value):
+        _check_fields(entry, _ENTRY_FIELDS, f"{name}[{index}]")
+    return tuple(NamedPicture(entry["id"], entry["weight"]) for entry in value)
+
+
+def _check_fields(value: object, known: tuple[str, ...], where: str) -> None:
+    if not isinstance(value, dict):
+        raise FabricError(f"{where} must be an object, not {shorten(value)}.")
+    for name in value:
+        if name not in known:
+            raise FabricError(f"{where}: unknown field {shorten(name)}. Known: {', '.join(known)}.")
+    for name in known:
+        if name not in value:
+            raise FabricError(f"{where} has no '{name}'.")
+
+
+def _object(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a field twice")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _ids(preset: Preset) -> set[str]:
+    return {each.picture_id for entries in preset.pictures.values() for each in entries}
+
+
+def _picture_name(picture_id: str) -> str:
+    return f"pictures/{picture_id}.png"
+
+
+def _too_large() -> FabricError:
+    return FabricError(f"This preset is larger than {MAX_ARCHIVE_BYTES // 2**20} MB.")

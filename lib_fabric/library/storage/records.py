@@ -1,0 +1,68 @@
+"""Rows of the database once more as small files, from which a damaged database is rebuilt.
+
+Knows files only. A record's file is named by a hash of its key: no text of a user becomes a path.
+The files know at least what the database knows: a record is put before the row is committed and
+dropped after the row is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.storage.files import write_atomically
+
+_log = logging.getLogger(__name__)
+Key = tuple[str, ...]
+
+
+class Records:
+    """One JSON text for each key, below `folder`.
+
+    Args:
+        what: what a record is called in messages, such as 'preset'.
+    """
+
+    def __init__(self, folder: Path, what: str) -> None:
+        self._folder = folder
+        self._what = what
+
+    def put(self, key: Key, text: str) -> None:
+        """Keeps `text`.
+
+        Raises:
+            FabricError: 500, the folder cannot be written.
+        """
+        content = json.dumps({"key": key, "text": text}, ensure_ascii=False)
+        try:
+            write_atomically(self._path(key), content.encode())
+        except OSError as error:
+            raise FabricError(
+                f"the {self._what} could not be saved: {error.strerror or error}.", 500
+            ) from error
+
+    def drop(self, key: Key) -> None:
+        """Deletes a record. Where that fails it comes back with the next rebuild, no worse."""
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("FABRIC: a %s's file could not be deleted: %s", self._what, error)
+
+    def all(self) -> Iterator[tuple[Key, str]]:
+        """Every key with its text; damaged files are left out."""
+        for path in sorted(self._folder.glob("*.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+                content = json.loads(path.read_text("utf-8"))
+                key, text = tuple(map(str, content["key"])), str(content["text"])
+                "".join((*key, text)).encode()  # what is no text, the database cannot hold
+                if path == self._path(key):
+                    yield key, text
+
+    def _path(self, key: Key) -> Path:
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+        return self._folder / f"{digest}.json"

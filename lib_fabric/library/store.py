@@ -1,0 +1,239 @@
+"""Rated pictures on disk, named by their content, and how much room they may take.
+
+Knows files and Pillow. A picture's name is always its SHA-256, never text of a user. Beside it may
+lie a note (JSON, by its writer's rules) that is dropped with the picture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.storage.files import write_atomically
+from lib_fabric.library.store_usage import (
+    NOTE_SUFFIX,
+    PICTURE_SUFFIX,
+    SPARE_SECONDS,
+    THUMBNAIL_SUFFIX,
+    StoreUsage,
+)
+from lib_fabric.library.thumbnails import is_thumbnail, make_thumbnail
+from lib_fabric.pictures import (
+    ID_PATTERN,
+    SHORT_ID_DIGITS,
+    Picture,
+    decode_bytes,
+    from_image,
+    is_full_id,
+    to_png,
+)
+from lib_fabric.settings import shorten
+
+
+class PictureStore:
+    """Content-addressed PNG files below `folder`; safe for several threads and processes.
+
+    A file appears by one atomic rename, so that a reader never sees half of it. The same picture
+    added twice is one file. A file's modification time is when the picture was last added or
+    loaded, which decides what goes first when there are too many.
+
+    Attributes:
+        after_add: called after every new file, whoever added it; must not raise.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._usage = StoreUsage(folder)
+        self.after_add: Callable[[], None] = _do_nothing
+
+    def add(self, picture: Picture | Image.Image) -> Picture:
+        """Keeps a picture and returns it with its id.
+
+        Raises:
+            FabricError: the picture is unusable, or the folder cannot be written.
+        """
+        if not isinstance(picture, Picture):
+            picture = from_image(picture)
+        path = self._path(picture.id)
+        # Before it is read: from here on the limit on the store's size spares it.
+        _touch(path)
+        if self._is_intact(picture.id):
+            return picture
+        self._write(path, to_png(picture.image), "picture")
+        self.after_add()
+        return picture
+
+    def load(self, picture_id: str) -> Picture:
+        """Returns a kept picture by its id or short id, and notes that it was used.
+
+        Raises:
+            FabricError: not a picture id, not in the store, or its file was changed.
+        """
+        picture = self._read(picture_id)
+        _touch(self._path(picture.id))
+        return picture
+
+    def __contains__(self, picture_id: object) -> bool:
+        return isinstance(picture_id, str) and self._find(picture_id) is not None
+
+    def is_gone(self, picture_id: str) -> bool:
+        """Whether a picture's file is certainly not there; a disk that fails tells nothing."""
+        try:
+            self._path(picture_id).stat()
+        except FileNotFoundError:
+            # An absent folder is a drive that is not connected, not thousands of deleted files.
+            return self._folder.is_dir()
+        except OSError:
+            return False
+        return False
+
+    def find(self, picture_id: str) -> str | None:
+        """The whole id of a kept picture by its id or short id; None if there is no such one.
+
+        Notes that it was used: whoever asks is about to make it active.
+        """
+        path = self._find(picture_id)
+        if path is None:
+            return None
+        _touch(path)
+        return path.stem
+
+    def thumbnail(self, picture_id: str, size_px: int = 192) -> bytes:
+        """A JPEG whose longer side is at most `size_px`. Looking is not using: see `load`.
+
+        One size is kept beside each picture: a page of them would take seconds otherwise.
+
+        Raises:
+            FabricError: as `load`.
+        """
+        path = self._find(picture_id)
+        if path is None:
+            raise missing_picture(picture_id)
+        kept_path = path.with_suffix(THUMBNAIL_SUFFIX)
+        mark = ""
+        with contextlib.suppress(OSError):
+            # With the file's size, so that a truncated picture is not shown as if it were there.
+            mark = f"{size_px} px of {path.stat().st_size} bytes"
+            kept = kept_path.read_bytes()
+            if is_thumbnail(kept, mark):
+                return kept
+        data = make_thumbnail(self._read(picture_id).image, size_px, mark)
+        # Without one it only takes longer.
+        with contextlib.suppress(OSError):
+            write_atomically(kept_path, data, is_durable=False)
+            self._usage.grow(len(data))
+        return data
+
+    def write_note(self, picture_id: str, note: bytes) -> None:
+        """Keeps `note` beside a picture, in place of an older one; an empty one removes it.
+
+        Raises:
+            FabricError: not in the store, or the folder cannot be written.
+        """
+        path = self._find(picture_id)
+        if path is None:
+            raise missing_picture(picture_id)
+        note_path = path.with_suffix(NOTE_SUFFIX)
+        if note:
+            self._write(note_path, note, "rating")
+            return
+        try:
+            note_path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unsaved("rating", error) from error
+
+    def notes(self) -> Iterator[tuple[str, bytes]]:
+        """Every picture's id with its note; unreadable notes are left out."""
+        for path in sorted(self._folder.glob(f"??/*{NOTE_SUFFIX}")):
+            if is_full_id(path.stem) and path.stem in self:
+                with contextlib.suppress(OSError):
+                    yield path.stem, path.read_bytes()
+
+    def num_bytes(self) -> int:
+        """How much room the pictures take, with what lies beside them; cheap to ask often."""
+        return self._usage.num_bytes()
+
+    def longest_unused(self, spare_seconds: float = SPARE_SECONDS) -> list[str]:
+        """Every picture's id, the longest unused first.
+
+        Args:
+            spare_seconds: what was used this recently is left out: a picture that was just added
+                may be on its way into an active set.
+        """
+        return self._usage.longest_unused(spare_seconds)
+
+    def delete(self, picture_ids: Iterable[str], spare_seconds: float = SPARE_SECONDS) -> list[str]:
+        """Deletes pictures with their notes; returns the ids of those that are gone.
+
+        Args:
+            spare_seconds: what was used this recently stays.
+        """
+        return [each for each in picture_ids if self._usage.delete(each, spare_seconds)]
+
+    def _write(self, path: Path, data: bytes, what: str) -> None:
+        try:
+            write_atomically(path, data)
+        except OSError as error:
+            raise _unsaved(what, error) from error
+        self._usage.grow(len(data))
+
+    def _read(self, picture_id: str) -> Picture:
+        path = self._find(picture_id)
+        if path is None:
+            raise missing_picture(picture_id)
+        try:
+            picture = decode_bytes(path.read_bytes())
+        except (OSError, FabricError) as error:
+            raise missing_picture(picture_id) from error
+        if picture.id != path.stem:
+            raise missing_picture(picture_id)
+        return picture
+
+    def _is_intact(self, picture_id: str) -> bool:
+        try:
+            self._read(picture_id)
+        except FabricError:
+            return False
+        return True
+
+    def _find(self, picture_id: str) -> Path | None:
+        if not ID_PATTERN.fullmatch(picture_id):
+            return None
+        path = self._path(picture_id)
+        try:
+            if len(picture_id) > SHORT_ID_DIGITS:
+                return path if path.is_file() else None
+            found = path.parent.glob(f"{picture_id}*{PICTURE_SUFFIX}")
+            matches = [each for each in found if is_full_id(each.stem)]
+        except OSError:
+            # A folder that may not be read, a disk that fails: nothing there can be used.
+            return None
+        return matches[0] if len(matches) == 1 else None
+
+    def _path(self, picture_id: str) -> Path:
+        return self._folder / picture_id[:2] / f"{picture_id}{PICTURE_SUFFIX}"
+
+
+def missing_picture(picture_id: str) -> FabricError:
+    """What is said of a picture that the store does not hold, or no longer as it was."""
+    name = shorten(picture_id[:SHORT_ID_DIGITS])
+    return FabricError(f"picture {name} is no longer in the store. Rate it again.")
+
+
+def _unsaved(what: str, error: OSError) -> FabricError:
+    return FabricError(f"the {what} could not be saved: {error.strerror or error}.", 500)
+
+
+def _touch(path: Path) -> None:
+    # A store that cannot be written is still good for reading.
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def _do_nothing() -> None:
+    pass

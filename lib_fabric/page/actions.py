@@ -1,0 +1,145 @@
+"""What a press on the page asks for, read from what the browser sent.
+
+Knows JSON and the names of lists; not gradio, not the store. Everything here is untrusted: it
+comes from the browser, hidden fields included.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+
+from lib_fabric.errors import FabricError
+from lib_fabric.pictures import ID_PATTERN
+from lib_fabric.ratings import ListName
+from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.visible_text import is_visible
+
+MAX_NAME = 60
+ON_THE_GALLERY = ("rate", "unrate")
+ON_A_PICTURE = ("activate", "move", "remove", "weigh", "forget")
+ON_THE_LISTS = ("open", "sync", "restore", "add", "clear", "history")
+ON_PRESETS = ("presets", "save", "load", "rename", "delete", "export", "import")
+_STEPS = (*ON_THE_GALLERY, *ON_A_PICTURE, *ON_THE_LISTS, *ON_PRESETS)
+_UNUSABLE = "FABRIC did not understand that press. Reload the page and try again."
+
+
+@dataclass(frozen=True)
+class Action:
+    """One press, as `fabric.js` sends it.
+
+    Attributes:
+        do: what is asked for. 'rate' and 'unrate' act on the gallery picture at `index`; 'add' on
+            the sent file `data`; 'activate', 'move', 'remove', 'weigh' and 'forget' on the picture
+            `picture_id`; 'clear' on the list `to`. 'open' asks for what the page had before;
+            'sync' for an answer to lists that infotext has set; 'restore' undoes, with the lists
+            as they were in `liked` and `disliked`; 'history' asks for the history. The rest acts
+            on the preset `name`, 'import' on one `part` of `parts` of a file.
+        number: which of the page's presses this is; the answer carries it back.
+        switched_off: the user has unticked the accordion by hand.
+        was_on: the accordion was ticked when this page, or the browser's last one, was closed.
+        shows_history: the history is open, so the answer brings it along: those that match
+            `search`, from `offset` on.
+        change: what the action that 'restore' takes back has changed in the history.
+    """
+
+    do: str
+    to: ListName = "liked"
+    index: int = -1
+    picture_id: str = ""
+    name: str = ""
+    data: str = ""
+    number: int = 0
+    switched_off: bool = False
+    was_on: bool = False
+    page: str = ""
+    browser: str = ""
+    weight: float = 1.0
+    liked: str = ""
+    disliked: str = ""
+    change: str = ""
+    shows_history: bool = False
+    search: str = ""
+    offset: int = 0
+    new_name: str = ""
+    overwrite: bool = False
+    part: int = 0
+    parts: int = 1
+
+
+@dataclass(frozen=True)
+class ShownPictures:
+    """The result gallery as the browser sent it: entries and how many grids come first."""
+
+    entries: tuple[object, ...] = ()
+    num_grids: int = 0
+
+    @classmethod
+    def from_client(cls, gallery: object, generation_info: object) -> ShownPictures:
+        """Reads the gallery's value and the JSON of `generation_info_<tab>`."""
+        entries = tuple(gallery) if isinstance(gallery, (list, tuple)) else ()
+        return cls(entries, _num_grids(generation_info))
+
+    def pick(self, index: int) -> object:
+        """The entry at `index`; -1 stands for the only one.
+
+        Raises:
+            FabricError: nothing there, nothing selected, or a grid.
+        """
+        if not self.entries:
+            raise FabricError("There is no picture to rate yet. Generate one first.")
+        if index == -1 and len(self.entries) == 1:
+            index = 0
+        if not 0 <= index < len(self.entries):
+            raise FabricError("Select a picture first.")
+        if index < self.num_grids:
+            raise FabricError("This is the grid. Select one of its pictures.")
+        return self.entries[index]
+
+
+def parse_action(text: object) -> Action:
+    """Reads the JSON that `fabric.js` sends.
+
+    Raises:
+        FabricError: not such JSON.
+    """
+    try:
+        values = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError) as error:
+        raise FabricError(_UNUSABLE) from error
+    if not isinstance(values, dict):
+        raise FabricError(_UNUSABLE)
+    given = {field.name: values[field.name] for field in fields(Action) if field.name in values}
+    for name, value in given.items():
+        given[name] = _checked(value, type(getattr(Action, name, "")))
+    action = Action(**{"do": "", **given})
+    named = action.picture_id == "" or ID_PATTERN.fullmatch(action.picture_id)
+    if action.do not in _STEPS or action.to not in PICTURE_LISTS or not named:
+        raise FabricError(_UNUSABLE)
+    return action
+
+
+def readable_name(name: str) -> str:
+    """A file name as a message may show it: printable, last part only, never long."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    text = "".join(each for each in last if each.isprintable()).strip()
+    if len(text) > MAX_NAME:
+        text = text[: MAX_NAME - 1] + "…"
+    return text if is_visible(text) else "The picture"
+
+
+def _num_grids(generation_info: object) -> int:
+    try:
+        values = json.loads(generation_info) if isinstance(generation_info, str) else None
+    except (ValueError, RecursionError):
+        return 0
+    first = values.get("index_of_first_image") if isinstance(values, dict) else None
+    return first if type(first) is int and first >= 0 else 0
+
+
+def _checked(value: object, kind: type) -> object:
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        return float(value)
+    if type(value) is not kind:
+        raise FabricError(_UNUSABLE)
+    return value

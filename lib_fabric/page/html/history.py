@@ -1,0 +1,83 @@
+"""The HTML of the history: every picture ever rated, with how it was made.
+
+Knows ratings of the history and a source of thumbnails; not gradio, not the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+from lib_fabric.library.rating import Rating
+from lib_fabric.page.html.lists import REMOVE_ICON, THUMBS, Thumbnail, button_html, picture_html
+
+PAGE_SIZE = 48
+EMPTY_TEXT = "Every picture that you rate is kept here, with its prompt, seed and checkpoint."
+NOTHING_TEXT = "Nothing in the history matches."
+SEARCH_TEXT = "Search prompt, seed, checkpoint"
+_MAX_PROMPT = 300
+
+
+@dataclass(frozen=True)
+class HistoryView:
+    """What is to be shown: `ratings` from `offset` on, of `total` that match `search`."""
+
+    ratings: Sequence[Rating] = ()
+    total: int = 0
+    offset: int = 0
+    search: str = ""
+
+
+def history_html(view: HistoryView, thumbnail: Thumbnail) -> str:
+    """Search field, tiles and the buttons that turn the page."""
+    if not view.total:
+        text = NOTHING_TEXT if view.search else EMPTY_TEXT
+        body = f'<p class="fabric-empty">{text}</p>'
+        return (_search(view) if view.search else "") + body
+    tiles = "".join(_tile(rating, thumbnail) for rating in view.ratings)
+    return f'{_search(view)}<div class="fabric-grid">{tiles}</div>{_pager(view)}'
+
+
+def _search(view: HistoryView) -> str:
+    return (
+        f'<input type="search" class="fabric-search" data-do="search" '
+        f'value="{escape(view.search)}" placeholder="{SEARCH_TEXT}" aria-label="{SEARCH_TEXT}">'
+    )
+
+
+def _tile(rating: Rating, thumbnail: Thumbnail) -> str:
+    title = escape(_description(rating))
+    thumbs = "".join(
+        button_html("activate", f"Use as {name}", thumb, f"fabric-use fabric-use-{name}", name)
+        for name, thumb in THUMBS.items()
+    )
+    forget = button_html("forget", "Delete from the history", REMOVE_ICON, "fabric-remove")
+    picture = picture_html(rating.picture_id, f"{rating.verdict} picture", thumbnail)
+    return (
+        f'<figure class="fabric-picture" data-id="{rating.picture_id}" '
+        f'data-verdict="{rating.verdict}" title="{title}">{picture}'
+        f'<span class="fabric-verdict">{THUMBS[rating.verdict]}</span>{thumbs}{forget}</figure>'
+    )
+
+
+def _description(rating: Rating) -> str:
+    details = rating.details
+    when = datetime.fromtimestamp(rating.rated_at).strftime("%Y-%m-%d %H:%M")
+    made = [details.checkpoint] if details.checkpoint else []
+    made += [f"seed {details.seed}"] if details.seed is not None else []
+    lines = [f"{THUMBS[rating.verdict]} {when}", ", ".join(made), details.prompt[:_MAX_PROMPT]]
+    return "\n".join(line for line in lines if line)
+
+
+def _pager(view: HistoryView) -> str:
+    last = view.offset + len(view.ratings)
+    newer = button_html("newer", "Newer pictures", "Newer", "fabric-text-button")
+    older = button_html("older", "Older pictures", "Older", "fabric-text-button")
+    return (
+        f'<div class="fabric-pager" data-offset="{view.offset}" data-size="{PAGE_SIZE}">'
+        f"{newer if view.offset else ''}"
+        f"<span>{view.offset + 1}–{last} / {view.total}</span>"
+        f"{older if last < view.total else ''}</div>"
+    )

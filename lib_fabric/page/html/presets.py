@@ -1,0 +1,59 @@
+"""The HTML of the list of presets.
+
+Knows presets and a source of thumbnails; not gradio, not the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from lib_fabric.library.presets import MAX_NAME_CHARS, Preset
+from lib_fabric.page.html.lists import THUMBS, Thumbnail, button_html, picture_html
+
+EMPTY_TEXT = "A preset keeps the rated pictures above and these settings under a name."
+NAME_TEXT = "Name of a new preset"
+_SHOWN = 3
+
+
+def presets_html(presets: Sequence[Preset], thumbnail: Thumbnail) -> str:
+    """The field that saves, one row for each preset, and the button that imports."""
+    rows = "".join(_row(preset, thumbnail) for preset in presets)
+    body = f'<ul class="fabric-presets">{rows}</ul>' if rows else ""
+    empty = "" if rows else f'<p class="fabric-empty">{EMPTY_TEXT}</p>'
+    bring = button_html("import", "Add a preset from a .zip file", "Import…", "fabric-text-button")
+    return f'{empty}{body}<div class="fabric-bar">{_new()}{bring}</div>'
+
+
+def _new() -> str:
+    save = button_html("save", "Keep the rated pictures and the settings", "Save", "fabric-button")
+    return (
+        f'<input type="text" class="fabric-name" maxlength="{MAX_NAME_CHARS}" '
+        f'placeholder="{NAME_TEXT}" aria-label="{NAME_TEXT}">{save}'
+    )
+
+
+def _row(preset: Preset, thumbnail: Thumbnail) -> str:
+    name = escape(preset.name)
+    pictures = [*preset.liked, *preset.disliked][:_SHOWN]
+    shown = "".join(picture_html(each.picture_id, "", thumbnail) for each in pictures)
+    counts = " ".join(
+        f"{len(entries)} {thumb}"
+        for entries, thumb in zip((preset.liked, preset.disliked), THUMBS.values(), strict=True)
+        if entries
+    )
+    actions = "".join(
+        button_html(do, title, text, "fabric-text-button")
+        for do, title, text in (
+            ("load", "Use these pictures and settings", "Load"),
+            ("rename", "Give it another name", "Rename"),
+            ("export", "Save it as a .zip file", "Export"),
+            ("delete", "Delete this preset", "Delete"),
+        )
+    )
+    return (
+        f'<li class="fabric-preset" data-name="{name}"><span class="fabric-shown">{shown}</span>'
+        f'<span class="fabric-preset-name" title="{name}" translate="no">{name}</span>'
+        f'<span class="fabric-preset-counts">{counts}</span>'
+        f'<span class="fabric-actions">{actions}</span></li>'
+    )

@@ -1,0 +1,49 @@
+"""What the history and the presets panel show after a press.
+
+Knows the library and the panels' HTML; not gradio, not the host.
+"""
+
+from __future__ import annotations
+
+from lib_fabric.library.library import Library
+from lib_fabric.page.actions import Action
+from lib_fabric.page.html.history import PAGE_SIZE, HistoryView, history_html
+from lib_fabric.page.html.lists import Thumbnail
+from lib_fabric.page.html.presets import presets_html
+from lib_fabric.page.outcome import Page
+
+
+class Panels:
+    """The panels of every page.
+
+    Args:
+        library: where history and presets are kept.
+        thumbnail: gives a JPEG by a picture's id, or raises FabricError for a lost one.
+    """
+
+    def __init__(self, library: Library, thumbnail: Thumbnail) -> None:
+        self._library = library
+        self._thumbnail = thumbnail
+
+    def history(self, page: Page, action: Action) -> str:
+        """One page of the history: what matches the action's `search`, from its `offset` on.
+
+        Raises:
+            FabricError: the history cannot be read.
+        """
+        history = self._library.history
+        total = history.count(page.owner, page.tab, action.search)
+        last_page = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
+        offset = min(max(0, action.offset), last_page)
+        ratings = history.page(
+            page.owner, page.tab, search=action.search, offset=offset, limit=PAGE_SIZE
+        )
+        return history_html(HistoryView(ratings, total, offset, action.search), self._thumbnail)
+
+    def presets(self, page: Page) -> str:
+        """The list of presets.
+
+        Raises:
+            FabricError: the presets cannot be read.
+        """
+        return presets_html(self._library.presets.all(page.owner), self._thumbnail)

@@ -1,0 +1,1 @@
+"""One generation with feedback: what is attended to, when and how strongly. Knows no host."""

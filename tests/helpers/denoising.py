@@ -1,0 +1,158 @@
+"""Denoiser calls as the host makes them, and the same by the reference: for test_session*.py."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from lib_fabric.pictures import from_image
+from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.settings import FabricSettings
+from lib_fabric.steering.latents import LatentCache, fit_picture, reference_noise
+from lib_fabric.steering.session import DenoiseStep, FabricSession
+from tests.helpers import reference
+from tests.helpers.tiny_unet import SIZE_LATENT
+
+ALPHA = 0.35
+TOLERANCE = 2e-5  # float32 against float64; feedback moves the output by 0.05 and more
+
+
+def make_picture(seed, height_px=40, width_px=56):
+    """Random colours in blocks of 8x8 pixels."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 256, (height_px // 8, width_px // 8, 3), dtype=np.uint8)
+    return from_image(Image.fromarray(blocks.repeat(8, axis=0).repeat(8, axis=1)))
+
+
+def make_request(liked=(1.0,), disliked=(1.0,), method="paper", **settings):
+    """A request with one picture for each of the given weights.
+
+    In the paper's method every row attends to references, so that most tests see most with it.
+    """
+    return FabricRequest(
+        FabricSettings(enabled=True, method=method, **settings),
+        tuple(Reference(make_picture(index), weight) for index, weight in enumerate(liked)),
+        tuple(
+            Reference(make_picture(100 + index), weight) for index, weight in enumerate(disliked)
+        ),
+    )
+
+
+def make_step(num_rows=4, num_cond=2, progress=0.3, alpha=ALPHA, size=SIZE_LATENT, is_hires=False):
+    return DenoiseStep(alpha, progress, num_cond, num_rows, size, is_hires)
+
+
+def make_session(request, host, **kwargs):
+    return FabricSession(request, host, LatentCache(), **kwargs)
+
+
+def compute_golden(unet, host, request, x, timesteps, context, step, y=None, seen_at=None):
+    """The same denoiser call by `reference`. `unet` has to be one without hooks.
+
+    seen_at: (alpha, timesteps [1]) of the references, where not those of this call.
+    """
+    alpha, null_timestep = seen_at or (step.alpha, None)
+    settings = request.settings
+    weights = reference.feedback_weights(
+        step.progress, settings.strength, settings.min_strength, settings.start, settings.end,
+        settings.negative_scale,
+    )  # fmt: skip
+    size_px = [side * 8 for side in step.size_latent]
+    groups = []
+    for references, weight in zip((request.liked, request.disliked), weights, strict=True):
+        group = []
+        for each in references:
+            latent = host.encode(fit_picture(each.picture.image, *size_px))[0].numpy()
+            noise = reference_noise(each.picture.id, latent.shape).numpy()
+            share = settings.max_tokens and max(1, settings.max_tokens // len(references))
+            group.append(
+                reference.ReferencePicture(
+                    latent, noise, weight * each.weight, settings.merge, share
+                )
+            )
+        groups.append(group)
+    null = host.null_conditioning(step.size_latent)
+    extra_y = null.extra.get("y")
+    concat = null.concat
+    more = {
+        "y": y, "null_y": None if extra_y is None else extra_y[0],
+        "null_concat": None if concat is None else concat[0],
+        "null_timestep": null_timestep,
+    }  # fmt: skip
+    inputs = (unet, x, timesteps, context)
+    if settings.method == "paper":
+        return reference.denoise_with_feedback(
+            *inputs, step.num_cond, *groups, null.context[0], alpha, **more
+        )
+    named = [
+        [(each.picture.id, picture) for each, picture in zip(references, group, strict=True)]
+        for references, group in zip((request.liked, request.disliked), groups, strict=True)
+    ]
+    rows = [
+        reference.contrast(row, *named) if number < step.num_cond else ([], [])
+        for number, row in enumerate(x)
+    ]
+    return reference.denoise_rows(*inputs, rows, null.context[0], alpha, **more)
+
+
+def denoise(session, unet, step, x, timesteps, context, rows_per_call=None, y=None):
+    """One denoiser call as the host makes it: callback, U-Net calls in slices, callback."""
+    step = replace(step, x=x)
+    session.begin_denoise(lambda: step)
+    outputs = []
+    for part in torch.arange(len(x)).split(rows_per_call or len(x)):
+        part_context = context[part] if torch.is_tensor(context) else torch.stack(
+            [context[row] for row in part]
+        )  # fmt: skip
+        kwargs = {} if y is None else {"y": y[part]}
+        outputs.append(unet(x[part], timesteps[part], context=part_context, **kwargs))
+    session.end_denoise()
+    return torch.cat(outputs)
+
+
+def assert_close(actual, expected, tolerance=TOLERANCE):
+    torch.testing.assert_close(actual.double(), expected.double(), atol=tolerance, rtol=0)
+
+
+def assert_steered(actual, plain):
+    """Every row differs from the one without feedback by far more than the tolerance."""
+    assert (actual - plain).abs().amax(dim=(1, 2, 3)).min() > 0.02
+
+
+def check_denoiser_call(
+    unet, host, request, step, x, timesteps, context, rows_per_call=None, steered=None
+):
+    """Holds a denoiser call to the reference, and the U-Net to what it was."""
+    golden = compute_golden(unet, type(host)(None), request, x, timesteps, context, step)
+    clean = fingerprint(unet)
+    session = make_session(request, host)
+    with session.installed():
+        out = denoise(session, unet, step, x, timesteps, context, rows_per_call)
+    assert fingerprint(unet) == clean
+    assert_close(out, golden[: len(out)])
+    plain = torch.cat(
+        [unet(x[i][None], timesteps[i][None], context=context[i][None]) for i in range(len(x))]
+    )
+    if steered is None:
+        only_cond = request.settings.method == "contrast"
+        steered = range(step.num_cond if only_cond else len(x))
+    for row in range(len(x)):
+        if row in steered:
+            assert_steered(out[row : row + 1], plain[row : row + 1])
+        else:
+            assert_close(out[row], plain[row])
+
+
+def fingerprint(unet):
+    """What an extension could leave on a module: attributes, instance forwards and hooks."""
+    return [
+        (
+            name,
+            type(module),
+            sorted(vars(module)),
+            vars(module).get("forward"),
+            [len(value) for key, value in vars(module).items() if key.endswith("_hooks")],
+        )
+        for name, module in unet.named_modules()
+    ]

@@ -1,0 +1,72 @@
+"""What a session needs from the WebUI, without a WebUI."""
+
+import contextlib
+
+import torch
+from torch.nn.functional import avg_pool2d
+
+from lib_fabric.steering.reference_pass import Conditioning
+
+
+class FakeHost:
+    """steering.session.Host over a tiny U-Net; everything on it may be changed by a test."""
+
+    def __init__(self, unet):
+        self.current_unet = unet
+        self.key = "model"
+        self.upcast = False
+        self.null_tokens = 5
+        self.null_extra = {}
+        self.null_concat = None
+        self.encoded_px = []  # (height, width) of every picture encoded
+        self.null_sizes = []  # every size that a null conditioning was asked for
+        self.warnings = []
+        self.shown_text = None  # in the progress bar, now
+        self.shown_at_encode = []  # what it was when each picture was encoded
+        self.times_freed = 0
+        self.interrupt = None  # what the host raises once the user has asked for an end
+
+    def unet(self):
+        return self.current_unet
+
+    def model_key(self):
+        return self.key
+
+    def state_key(self):
+        return self.key
+
+    def encode(self, pixels):
+        """Average colours of every 8x8 px, and red once more, as a latent of four channels."""
+        self.encoded_px.append(tuple(pixels.shape[2:]))
+        self.shown_at_encode.append(self.shown_text)
+        return avg_pool2d(torch.cat([pixels, pixels[:, :1]], dim=1) * 2 - 1, 8)
+
+    def null_conditioning(self, size_latent):
+        self.null_sizes.append(size_latent)
+        generator = torch.Generator().manual_seed(11)
+        context = torch.randn(1, self.null_tokens, 16, generator=generator)
+        return Conditioning(context, dict(self.null_extra), self.null_concat)
+
+    def split_context(self, context):
+        return context, context
+
+    def upcast_attention(self):
+        return self.upcast
+
+    @contextlib.contextmanager
+    def progress_text(self, text):
+        self.shown_text = text
+        try:
+            yield
+        finally:
+            self.shown_text = None
+
+    def free_memory(self):
+        self.times_freed += 1
+
+    def stop_if_interrupted(self):
+        if self.interrupt is not None:
+            raise self.interrupt
+
+    def warn(self, message):
+        self.warnings.append(message)

@@ -1,0 +1,351 @@
+"""host.py against a few lines of fake `modules.*`: what it reads, wraps and gives back."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from lib_fabric.errors import FabricError, UnsupportedModelError
+from lib_fabric.library.rating import Details
+
+
+class CFGDenoiserTimesteps(nn.Module):
+    """Stands for the host's class; only its type is looked at."""
+
+
+class InterruptedException(BaseException):
+    """The host's: how its samplers end early."""
+
+
+class SdConditioning(list):
+    """The host's prompt list with the size that SDXL reads."""
+
+    def __init__(self, prompts, is_negative_prompt=False, width=None, height=None):
+        super().__init__(prompts)
+        self.is_negative_prompt, self.width, self.height = is_negative_prompt, width, height
+
+
+@pytest.fixture
+def host(monkeypatch, tmp_path):
+    """automatic1111.generation on fake modules; `host.fakes` are those modules by name."""
+    contents = {
+        "devices": {"device": torch.device("cpu"), "dtype_vae": torch.float32},
+        "paths_internal": {"data_path": str(tmp_path)},
+        "prompt_parser": {"SdConditioning": SdConditioning},
+        "sd_samplers_common": {"InterruptedException": InterruptedException},
+        "sd_samplers_timesteps": {"CFGDenoiserTimesteps": CFGDenoiserTimesteps},
+        "sd_unet": {"current_unet": None},
+        "sd_vae": {"loaded_vae_file": None},
+        "shared": {
+            "opts": SimpleNamespace(),
+            "loaded_hypernetworks": ["a network"],
+            "state": SimpleNamespace(interrupted=False, skipped=False),
+        },
+        "infotext_utils": {
+            "image_from_url_text": lambda entry: entry,
+            "parse_generation_parameters": json.loads,
+        },
+        "images": {"read_info_from_image": lambda image: (image.info.get("parameters"), {})},
+        "hypernetworks.hypernetwork": {
+            "apply_hypernetworks": lambda networks, context: (context + len(networks), context)
+        },
+    }
+    package = ModuleType("modules")
+    package.__path__ = []
+    monkeypatch.setitem(sys.modules, "modules", package)
+    monkeypatch.setitem(sys.modules, "modules.hypernetworks", ModuleType("modules.hypernetworks"))
+    fakes = {}
+    for name, values in contents.items():
+        fake = ModuleType(f"modules.{name}")
+        vars(fake).update(values)
+        monkeypatch.setitem(sys.modules, f"modules.{name}", fake)
+        parent, _, child = name.rpartition(".")
+        setattr(sys.modules[f"modules.{parent}"] if parent else package, child, fake)
+        fakes[name] = fake
+    for name in ("hosts.automatic1111.generation", "hosts.options"):
+        monkeypatch.delitem(sys.modules, f"lib_fabric.{name}", raising=False)
+    module = importlib.import_module("lib_fabric.hosts.automatic1111.generation")
+    module.fakes = fakes
+    yield module
+    for name in ("hosts.automatic1111.generation", "hosts.options"):
+        sys.modules.pop(f"lib_fabric.{name}", None)
+
+
+@pytest.fixture
+def pictures(host, monkeypatch):
+    """lib_fabric.hosts.pictures on the same fake modules."""
+    monkeypatch.delitem(sys.modules, "lib_fabric.hosts.pictures", raising=False)
+    yield importlib.import_module("lib_fabric.hosts.pictures")
+    sys.modules.pop("lib_fabric.hosts.pictures", None)
+
+
+class Processing:
+    """The host's processing object, as far as it is looked at."""
+
+
+def adapter_for(host, denoiser, p=None, **model):
+    p = p or Processing()
+    p.sampler = SimpleNamespace(model_wrap_cfg=denoiser)
+    p.sd_model = SimpleNamespace(**model)
+    return host.WebuiHost(p)
+
+
+def params_for(sigma, rows=3, num_cond=2):
+    return SimpleNamespace(
+        sigma=torch.full((rows,), sigma),
+        x=torch.zeros(rows, 4, 6, 8),
+        text_cond=torch.zeros(num_cond, 77, 8),
+        total_sampling_steps=20,
+    )
+
+
+def test_a_sigma_gives_the_noise_level_in_closed_form(host):
+    denoiser = nn.Module()
+    denoiser.step, denoiser.total_steps = 3, 12
+    step = adapter_for(host, denoiser).denoise_step(params_for(2.0))
+    assert step.alpha == pytest.approx(1 / 5)
+    assert step.progress == pytest.approx(0.25)
+    assert (step.num_cond, step.num_rows, step.size_latent) == (2, 3, (6, 8))
+    assert not step.is_hires
+
+
+@pytest.mark.parametrize(
+    ("timestep", "alpha"), [(0, 1.0), (1, 0.8), (2, 0.5), (0.5, 0.9), (1.25, 0.725), (2.5, 0.5)]
+)
+def test_timestep_samplers_give_the_timestep_as_sigma(host, timestep, alpha):
+    denoiser = CFGDenoiserTimesteps()
+    denoiser.step, denoiser.total_steps = 0, 3
+    adapter = adapter_for(host, denoiser, alphas_cumprod=torch.tensor([1.0, 0.8, 0.5]))
+    assert adapter.denoise_step(params_for(float(timestep))).alpha == pytest.approx(alpha)
+
+
+def test_progress_never_passes_the_end(host):
+    denoiser = nn.Module()
+    denoiser.step, denoiser.total_steps = 99, 20
+    assert adapter_for(host, denoiser).denoise_step(params_for(1.0)).progress == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "total_calls", "number"),
+    [(0, 20, 0), (7, 20, 7), (19, 20, 19), (0, 40, 0), (1, 40, 0), (2, 40, 1), (39, 40, 19)],
+)
+def test_steps_are_counted_as_the_user_counts_them(host, call, total_calls, number):
+    """Second-order samplers call twice in each of the 20 steps."""
+    denoiser = nn.Module()
+    denoiser.step, denoiser.total_steps = call, total_calls
+    assert adapter_for(host, denoiser).denoise_step(params_for(1.0)).number == number
+
+
+def test_pictures_are_numbered_by_what_their_noise_is_drawn_from(host):
+    def numbers(**values):
+        p, denoiser = Processing(), nn.Module()
+        vars(p).update(values)
+        denoiser.step, denoiser.total_steps = 0, 20
+        return adapter_for(host, denoiser, p).denoise_step(params_for(1.0)).pictures
+
+    assert numbers() == numbers(seeds=None) == ()
+    # The variation seed counts only where it has a strength.
+    assert numbers(seeds=[7, 8], subseeds=[1, 2], subseed_strength=0) == (7, 8)
+    assert numbers(seeds=[7, 8], subseeds=[3, 4], subseed_strength=0) == (7, 8)
+    # A batch of variations has one seed, and counts up all the same.
+    assert numbers(seeds=[7, 7], subseeds=[3, 4], subseed_strength=0.5) == (10, 11)
+
+
+def test_callbacks_of_inner_generations_are_not_ours(host):
+    p = Processing()
+    adapter = host.WebuiHost(p)
+    assert adapter.owns(SimpleNamespace(denoiser=SimpleNamespace(p=p)))
+    assert not adapter.owns(SimpleNamespace(denoiser=SimpleNamespace(p=Processing())))
+    assert not adapter.owns(SimpleNamespace(denoiser=object())), "nothing that is not known"
+    assert adapter.owns(SimpleNamespace()), "before 1.8.0 the callback has no denoiser"
+
+
+class SamplingVae(nn.Module):
+    """Encodes like SDXL's: a sample drawn from torch's global stream."""
+
+    def encode_first_stage(self, x):
+        return x[..., ::8, ::8] + torch.randn(1, 3, x.shape[2] // 8, x.shape[3] // 8)
+
+    def get_first_stage_encoding(self, z):
+        return z * 0.5
+
+
+class PosteriorVae(SamplingVae):
+    """Encodes like ldm's: a distribution."""
+
+    def encode_first_stage(self, x):
+        mean = x[..., ::8, ::8]
+        return SimpleNamespace(mode=lambda: mean, sample=lambda: mean + torch.randn_like(mean))
+
+
+@pytest.mark.parametrize("vae", [SamplingVae(), PosteriorVae()])
+def test_encoding_repeats_and_leaves_the_global_stream_alone(host, vae):
+    vae.first_stage_model = nn.Identity()
+    p = Processing()
+    p.sd_model = vae
+    adapter = host.WebuiHost(p)
+    pixels = torch.rand(1, 3, 16, 24)
+    torch.manual_seed(1)
+    first = adapter.encode(pixels)
+    drawn = torch.randn(4)
+    torch.manual_seed(1)
+    assert torch.equal(torch.randn(4), drawn)
+    torch.manual_seed(99)
+    assert torch.equal(adapter.encode(pixels), first)
+    if isinstance(vae, PosteriorVae):
+        assert torch.equal(first, (pixels * 2 - 1)[..., ::8, ::8] * 0.5)
+
+
+def test_a_vae_that_fails_in_half_precision_is_named(host):
+    p = Processing()
+    p.sd_model = PosteriorVae()
+    p.sd_model.first_stage_model = nn.Identity()
+    with pytest.raises(FabricError, match="--no-half-vae"):
+        host.WebuiHost(p).encode(torch.full((1, 3, 16, 16), float("nan")))
+
+
+def unet_with_channels(channels):
+    unet = nn.Module()
+    unet.in_channels = channels
+    return unet
+
+
+def conditioned_model(channels, conditioning):
+    model = PosteriorVae()
+    model.first_stage_model = nn.Identity()
+    model.encode_first_stage = lambda x: torch.cat([x, x[:, :1]], 1)[..., ::8, ::8]
+    model.model = SimpleNamespace(diffusion_model=unet_with_channels(channels))
+    model.prompts = []
+    model.get_learned_conditioning = lambda prompts: (model.prompts.append(prompts), conditioning)[
+        1
+    ]
+    return model
+
+
+def test_the_empty_prompt_is_asked_for_at_the_size_being_made(host):
+    p = Processing()
+    p.sd_model = conditioned_model(
+        4, {"crossattn": torch.ones(1, 77, 8), "vector": torch.ones(1, 3)}
+    )
+    conditioning = host.WebuiHost(p).null_conditioning((6, 8))
+    prompts = p.sd_model.prompts[0]
+    assert (list(prompts), prompts.height, prompts.width) == ([""], 48, 64)
+    assert prompts.is_negative_prompt
+    assert conditioning.context.shape == (1, 77, 8)
+    assert conditioning.extra["y"].shape == (1, 3)
+    assert conditioning.concat is None
+
+
+@pytest.mark.parametrize("channels", [5, 8])
+def test_depth_and_edit_models_get_zeros_for_no_picture(host, channels):
+    p = Processing()
+    p.sd_model = conditioned_model(channels, torch.ones(1, 77, 8))
+    concat = host.WebuiHost(p).null_conditioning((6, 8)).concat
+    assert torch.equal(concat, torch.zeros(1, channels - 4, 6, 8))
+
+
+def test_inpainting_models_get_a_full_mask_over_grey(host):
+    p = Processing()
+    p.sd_model = conditioned_model(9, torch.ones(1, 77, 8))
+    concat = host.WebuiHost(p).null_conditioning((6, 8)).concat
+    assert torch.equal(concat[:, :1], torch.ones(1, 1, 6, 8))
+    assert torch.equal(concat[:, 1:], torch.zeros(1, 4, 6, 8)), "grey is 0 for the encoder"
+
+
+def test_models_that_cannot_be_hooked_are_named(host):
+    p = Processing()
+    p.sd_model = SimpleNamespace()
+    with pytest.raises(UnsupportedModelError, match="cannot take feedback"):
+        host.WebuiHost(p).unet()
+    host.fakes["sd_unet"].current_unet = object()
+    with pytest.raises(UnsupportedModelError, match="SD Unet"):
+        host.WebuiHost(p).unet()
+
+
+@pytest.mark.parametrize("flag", ["interrupted", "skipped"])
+def test_an_end_is_asked_for_in_the_hosts_way(host, flag):
+    adapter = host.WebuiHost(Processing())
+    adapter.stop_if_interrupted()
+    setattr(host.fakes["shared"].state, flag, True)
+    with pytest.raises(InterruptedException):
+        adapter.stop_if_interrupted()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda adapter: adapter.unet(),
+        lambda adapter: adapter.model_key(),
+        lambda adapter: adapter.encode(torch.zeros(1, 3, 8, 8)),
+        lambda adapter: adapter.null_conditioning((1, 1)),
+    ],
+)
+def test_a_model_that_is_unloaded_is_told(host, use):
+    p = Processing()
+    p.sd_model = None
+    with pytest.raises(FabricError, match="unloaded while it was in use") as told:
+        use(host.WebuiHost(p))
+    assert told.value.status_code == 500
+
+
+def test_hypernetworks_and_upcast_are_the_hosts(host):
+    adapter = host.WebuiHost(Processing())
+    keys, values = adapter.split_context(torch.zeros(1))
+    assert (keys.item(), values.item()) == (1, 0)
+    assert not adapter.upcast_attention()
+    host.fakes["shared"].opts.upcast_attn = True
+    assert adapter.upcast_attention()
+
+
+def test_gallery_entries_that_the_host_refuses_become_a_sentence(pictures, monkeypatch):
+    def outside(_entry):
+        raise AssertionError("trying to open image file outside of allowed directories")
+
+    monkeypatch.setattr(pictures, "image_from_url_text", outside)
+    with pytest.raises(FabricError, match="cannot be read"):
+        pictures.gallery_picture({"name": "/etc/passwd", "is_file": True})
+    monkeypatch.setattr(pictures, "image_from_url_text", lambda _entry: None)
+    with pytest.raises(FabricError, match="no picture"):
+        pictures.gallery_picture(None)
+
+
+@pytest.mark.parametrize(
+    ("infotext", "expected"),
+    [
+        (None, Details()),
+        ("no json", Details()),
+        ("[]", Details()),
+        ("{}", Details()),
+        ('{"Seed": "abc"}', Details()),
+        (
+            '{"Prompt": "a circle", "Seed": "7", "Model": "tiny"}',
+            Details("a circle", 7, "tiny"),
+        ),
+    ],
+)
+def test_how_a_picture_was_made_is_read_from_its_infotext(pictures, infotext, expected):
+    image = Image.new("RGB", (8, 8))
+    if infotext is not None:
+        image.info["parameters"] = infotext
+    assert pictures.picture_details(image) == expected
+
+
+def test_the_progress_text_is_put_back(host):
+    state = host.fakes["shared"].state = SimpleNamespace(textinfo="before")
+    adapter = host.WebuiHost(Processing())
+
+    def encode():
+        with adapter.progress_text("Reading"):
+            assert state.textinfo == "Reading"
+            raise FabricError("inside")
+
+    with pytest.raises(FabricError, match="inside"):
+        encode()
+    assert state.textinfo == "before"

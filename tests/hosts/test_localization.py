@@ -1,0 +1,64 @@
+"""Where the host takes one file per language, ours must not be that file."""
+
+import importlib
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def module(monkeypatch, tmp_path):
+    """lib_fabric.hosts.localization on fake modules, which are attributes of it."""
+    package = ModuleType("modules")
+    package.__path__ = []
+    monkeypatch.setitem(sys.modules, "modules", package)
+    for name in ("localization", "scripts", "shared"):
+        fake = ModuleType(f"modules.{name}")
+        monkeypatch.setitem(sys.modules, fake.__name__, fake)
+        setattr(package, name, fake)
+    package.localization.localizations = {}
+    package.scripts.list_scripts = lambda folder, ending: []
+    package.shared.cmd_opts = SimpleNamespace(localizations_dir=str(tmp_path / "host"))
+    monkeypatch.delitem(sys.modules, "lib_fabric.hosts.localization", raising=False)
+    yield importlib.import_module("lib_fabric.hosts.localization")
+    sys.modules.pop("lib_fabric.hosts.localization", None)
+
+
+def script_files(*paths):
+    files = [SimpleNamespace(filename=str(path).split("/")[-1], path=str(path)) for path in paths]
+    return lambda folder, ending: files
+
+
+def test_another_file_of_the_language_is_put_in_place_of_ours(module, tmp_path):
+    ours, theirs = module._OURS / "ja_JP.json", tmp_path / "pack" / "ja_JP.json"
+    other = tmp_path / "pack" / "ko_KR.json"
+    module.scripts.list_scripts = script_files(theirs, other, ours)
+    module.localization.localizations = {"ja_JP": str(ours), "ko_KR": str(other)}
+    module.yield_to_whole_translations()
+    assert module.localization.localizations == {"ja_JP": str(theirs), "ko_KR": str(other)}
+
+
+def test_the_hosts_own_folder_counts(module, tmp_path):
+    ours, theirs = module._OURS / "de_DE.json", tmp_path / "host" / "de_DE.json"
+    theirs.parent.mkdir()
+    theirs.write_text("{}")
+    module.scripts.list_scripts = script_files(ours)
+    module.localization.localizations = {"de_DE": str(ours)}
+    module.yield_to_whole_translations()
+    assert module.localization.localizations == {"de_DE": str(theirs)}
+
+
+def test_alone_ours_stays(module):
+    ours = module._OURS / "de_DE.json"
+    module.scripts.list_scripts = script_files(ours)
+    module.localization.localizations = {"de_DE": str(ours)}
+    module.yield_to_whole_translations()
+    assert module.localization.localizations == {"de_DE": str(ours)}
+
+
+def test_where_files_are_merged_nothing_changes(module, tmp_path):
+    both = [str(module._OURS / "de_DE.json"), str(tmp_path / "pack" / "de_DE.json")]
+    module.localization.localizations = {"de_DE": both}
+    module.yield_to_whole_translations()
+    assert module.localization.localizations == {"de_DE": both}

@@ -1,0 +1,248 @@
+"""Kept reference states: the budget, what is dropped, and that they never change a picture."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from lib_fabric.attention.hooks import KeyValues
+from lib_fabric.pictures import from_image
+from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.settings import FabricSettings
+from lib_fabric.steering.latents import LatentCache
+from lib_fabric.steering.session import DenoiseStep, FabricSession
+from lib_fabric.steering.state_cache import StateCache
+
+CPU = torch.device("cpu")
+
+
+def states(num_floats=4):
+    """States of one layer, keys and values, together `2 * num_floats` floats."""
+    return {0: KeyValues(torch.ones(1, 1, num_floats, 1), torch.zeros(1, 1, num_floats, 1))}
+
+
+ENTRY_BYTES = 2 * 4 * 4
+
+
+def test_what_was_put_comes_back():
+    cache = StateCache(10 * ENTRY_BYTES)
+    entry = states()
+    cache.put("a", entry)
+    assert torch.equal(cache.get("a", CPU)[0].keys, entry[0].keys)
+    assert cache.get("b", CPU) is None
+    assert cache.num_bytes == ENTRY_BYTES
+
+
+def test_nothing_is_kept_without_a_budget():
+    cache = StateCache(0)
+    cache.put("a", states())
+    assert cache.get("a", CPU) is None
+
+
+def test_a_running_generation_keeps_what_it_used_and_refuses_the_rest():
+    cache = StateCache(2 * ENTRY_BYTES)
+    cache.begin_generation()
+    for key in "abc":
+        cache.put(key, states())
+    assert [cache.get(key, CPU) is not None for key in "abc"] == [True, True, False]
+
+
+def test_what_the_generation_before_did_not_use_makes_room():
+    cache = StateCache(2 * ENTRY_BYTES)
+    cache.begin_generation()
+    cache.put("a", states())
+    cache.put("b", states())
+    cache.begin_generation()
+    cache.get("a", CPU)
+    cache.put("c", states())
+    assert "c" not in cache
+    cache.begin_generation()
+    cache.put("c", states())
+    assert [cache.get(key, CPU) is not None for key in "abc"] == [True, False, True]
+
+
+@pytest.mark.parametrize(("num_kept", "num_steps"), [(45, 20), (45, 16), (30, 16), (7, 5)])
+def test_one_more_picture_does_not_push_out_the_others(num_kept, num_steps):
+    cache = StateCache(num_kept * ENTRY_BYTES)
+    for pictures in ("ab", "abc", "abcd"):
+        cache.begin_generation()
+        found = 0
+        for key in [(step, each) for step in range(num_steps) for each in pictures]:
+            found += cache.get(key, CPU) is not None
+            cache.put(key, states())
+        if pictures != "ab":
+            # All that had room, but for what the new picture may have taken of it.
+            assert found >= min(num_kept, (len(pictures) - 1) * num_steps) - (pictures == "abcd")
+
+
+def test_states_do_not_stay_where_none_are_kept_any_more():
+    cache = StateCache(3 * ENTRY_BYTES)
+    cache.put("a", states())
+    cache.configure(3 * ENTRY_BYTES, None)
+    assert "a" in cache
+    cache.configure(3 * ENTRY_BYTES, CPU)
+    assert cache.num_bytes == 0
+
+
+def test_eras_are_joined_and_dropped_apart():
+    cache = StateCache(10 * ENTRY_BYTES)
+    for key, era in {"a": "old", "b": "old", "c": "new", "d": "other"}.items():
+        cache.put(key, states(), era)
+    cache.join_eras("old", "new")
+    assert [cache.era_of(key) for key in "abcde"] == ["new", "new", "new", "other", None]
+    cache.drop_era("new")
+    assert [key in cache for key in "abcd"] == [False, False, False, True]
+    assert cache.num_bytes == ENTRY_BYTES
+
+
+def test_a_smaller_budget_drops_at_once():
+    cache = StateCache(3 * ENTRY_BYTES)
+    for key in "abc":
+        cache.put(key, states())
+    cache.configure(ENTRY_BYTES, None)
+    assert cache.num_bytes == ENTRY_BYTES
+    assert cache.get("c", CPU) is not None
+
+
+@given(
+    budget=st.integers(0, 12),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["put", "get", "next"]), st.integers(0, 6), st.integers(1, 5))
+    ),
+)
+def test_the_budget_is_never_exceeded(budget, steps):
+    cache = StateCache(budget * ENTRY_BYTES)
+    for do, key, size in steps:
+        if do == "put":
+            cache.put(key, states(4 * size))
+        elif do == "get":
+            cache.get(key, CPU)
+        else:
+            cache.begin_generation()
+        assert 0 <= cache.num_bytes <= budget * ENTRY_BYTES
+    cache.clear()
+    assert cache.num_bytes == 0
+
+
+class Counting:
+    """Counts the calls of a U-Net's class forward, the reference pass's included."""
+
+    def __init__(self, unet, monkeypatch):
+        self.calls = 0
+        original = type(unet).forward
+
+        def forward(module, *args, **kwargs):
+            self.calls += 1
+            return original(module, *args, **kwargs)
+
+        monkeypatch.setattr(type(unet), "forward", forward)
+
+
+def picture(seed):
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 255, (24, 32, 3), generator=generator, dtype=torch.uint8)
+    return from_image(Image.fromarray(pixels.numpy()))
+
+
+PICTURES = [picture(seed) for seed in range(3)]
+
+
+def generate(fake_host, cache, liked=(0, 1), disliked=(2,), alphas=(0.1, 0.4, 0.8)):
+    """The U-Net's outputs of one generation with some of `PICTURES` liked and disliked."""
+    request = FabricRequest(
+        FabricSettings(enabled=True, end=1.0),
+        tuple(Reference(PICTURES[each]) for each in liked),
+        tuple(Reference(PICTURES[each]) for each in disliked),
+    )
+    session = FabricSession(request, fake_host, LatentCache(), cache)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 4, 6, 8, generator=generator)
+    context = torch.randn(2, 5, 16, generator=generator)
+    outputs = []
+    with torch.no_grad(), session.installed():
+        for alpha in alphas:
+            step = DenoiseStep(alpha, 0.0, num_cond=1, num_rows=2, size_latent=(6, 8))
+            session.begin_denoise(lambda step=step: step)
+            timesteps = torch.full((2,), 1000 * (1 - alpha))
+            outputs.append(fake_host.unet()(x, timesteps, context=context))
+            session.end_denoise()
+    return outputs
+
+
+def assert_equal(first, second):
+    assert all(torch.equal(*pair) for pair in zip(first, second, strict=True))
+
+
+def test_kept_states_give_bit_identical_results_without_reference_passes(fake_host, monkeypatch):
+    plain = generate(fake_host, StateCache())
+    cache = StateCache(2**30)
+    assert_equal(generate(fake_host, cache), plain)
+    counting = Counting(fake_host.unet(), monkeypatch)
+    assert_equal(generate(fake_host, cache), plain)
+    own_calls, check = 3, 1
+    assert counting.calls == own_calls + check
+
+
+def test_a_new_picture_pays_only_for_itself(fake_host, monkeypatch):
+    cache = StateCache(2**30)
+    generate(fake_host, cache, liked=(0,))
+    counting = Counting(fake_host.unet(), monkeypatch)
+    both = generate(fake_host, cache, liked=(0, 1))
+    # One that is kept is checked beside the new one: at no cost.
+    own_calls, new_picture = 3, 3
+    assert counting.calls == own_calls + new_picture
+    monkeypatch.undo()
+    assert_equal(both, generate(fake_host, StateCache(), liked=(0, 1)))
+
+
+def test_a_partly_filled_budget_still_gives_the_same(fake_host):
+    full = StateCache(2**30)
+    plain = generate(fake_host, full)
+    partial = StateCache(full.num_bytes // 2)
+    assert_equal(generate(fake_host, partial), plain)
+    assert_equal(generate(fake_host, partial), plain)
+    assert 0 < partial.num_bytes <= full.num_bytes // 2
+
+
+@pytest.mark.parametrize("is_announced", [True, False], ids=["new key", "same key"])
+def test_changed_weights_are_noticed(fake_host, is_announced):
+    cache = StateCache(2**30)
+    before = generate(fake_host, cache)
+    with torch.no_grad():
+        for parameter in fake_host.unet().parameters():
+            parameter.mul_(1.01)
+    if is_announced:
+        fake_host.key = "another model"
+    after = generate(fake_host, cache)
+    assert_equal(after, generate(fake_host, StateCache()))
+    assert not torch.equal(before[0], after[0])
+
+
+def test_what_was_kept_before_a_change_is_noticed_after_other_pictures(fake_host):
+    cache = StateCache(2**30)
+    generate(fake_host, cache, liked=(1,), disliked=())
+    with torch.no_grad():
+        for parameter in fake_host.unet().parameters():
+            parameter.mul_(1.01)
+    # Nothing of this picture is kept, so nothing tells that the other's states are of no use.
+    generate(fake_host, cache, liked=(0,), disliked=())
+    for _ in range(2):
+        both = generate(fake_host, cache, liked=(0, 1), disliked=())
+        assert_equal(both, generate(fake_host, StateCache(), liked=(0, 1), disliked=()))
+
+
+def test_pictures_kept_apart_are_checked_once_and_then_together(fake_host, monkeypatch):
+    cache = StateCache(2**30)
+    generate(fake_host, cache, liked=(0,), disliked=())
+    generate(fake_host, cache, liked=(1,), disliked=(2,))
+    for _ in range(2):
+        counting = Counting(fake_host.unet(), monkeypatch)
+        both = generate(fake_host, cache)
+        own_calls, check = 3, 1
+        # Two of different times fit into one pass.
+        assert counting.calls == own_calls + check
+        monkeypatch.undo()
+    assert_equal(both, generate(fake_host, StateCache()))
