@@ -172,4 +172,4 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except FabricError as error:
-        raise FabricError(f"{name}: {error}", error.status_code) from error
+        raise FabricError(f"{name}: {error}", status_code=error.status_code) from error

@@ -18,10 +18,17 @@ class FabricError(Exception):
 
     The WebUI's API answers with `vars(error)["status_code"]` and `["detail"]`
     (host `modules/api/api.py`), so both are instance attributes on purpose.
+
+    Attributes:
+        key: the sentence with {} for each parameter: what is looked up where it is translated.
+        parameters: what stands in their place.
     """
 
-    def __init__(self, message: str, status_code: int = 422) -> None:
+    def __init__(self, key: str, *parameters: object, status_code: int = 422) -> None:
+        # A sentence that is finished already may hold any brace.
+        message = key.format(*parameters) if parameters else key
         super().__init__(message)
+        self.key, self.parameters = key, tuple(map(str, parameters))
         self.detail = message
         self.status_code = status_code
 
@@ -57,7 +64,7 @@ def doing(action: str) -> Iterator[None]:
     except FabricError:
         raise
     except Exception as error:
-        raise FabricError(_explain(error, action), 500) from error
+        raise FabricError(_explain(error, action), status_code=500) from error
 
 
 def _explain(error: Exception, action: str) -> str:

@@ -231,7 +231,9 @@ def _preset(content: str) -> Preset:
         pictures = parse_pictures(found["pictures"])
         return Preset(_known_form(found["name"]), check_settings(settings), **pictures)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise FabricError("This preset is damaged. Delete it and save it again.", 500) from error
+        raise FabricError(
+            "This preset is damaged. Delete it and save it again.", status_code=500
+        ) from error
 
 
 def _preset_or_name(content: str, folded_name: str) -> Preset:

@@ -226,7 +226,9 @@ def missing_picture(picture_id: str) -> FabricError:
 
 
 def _unsaved(what: str, error: OSError) -> FabricError:
-    return FabricError(f"the {what} could not be saved: {error.strerror or error}.", 500)
+    return FabricError(
+        f"the {what} could not be saved: {error.strerror or error}.", status_code=500
+    )
 
 
 def _touch(path: Path) -> None:

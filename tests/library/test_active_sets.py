@@ -321,7 +321,7 @@ def test_reading_goes_on_where_nothing_can_be_written(sets, clock, monkeypatch, 
     clock.now += 2 * DAY
 
     def fail(_):
-        raise FabricError("the disk is full.", 500)
+        raise FabricError("the disk is full.", status_code=500)
 
     monkeypatch.setattr(sets._database, "write", fail)
     assert _load(sets, 1) == _set(1)

@@ -311,7 +311,7 @@ def test_where_gone_pictures_cannot_be_struck_out_the_rest_shows(library, monkey
     _path(library, 1).unlink()
 
     def fail(_work):
-        raise FabricError("read-only.", 500)
+        raise FabricError("read-only.", status_code=500)
 
     monkeypatch.setattr(library.history._database, "write", fail)
     assert _ids(library) == [picture_id(2), picture_id(0)]

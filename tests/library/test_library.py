@@ -320,7 +320,9 @@ def test_every_new_picture_makes_room_whoever_adds_it(library, limit):
     assert 2 in _kept(library)
 
 
-@pytest.mark.parametrize("error", [FabricError("the disk is full.", 500), OSError(5, "broken")])
+@pytest.mark.parametrize(
+    "error", [FabricError("the disk is full.", status_code=500), OSError(5, "broken")]
+)
 def test_a_picture_is_kept_where_no_room_can_be_made(library, limit, monkeypatch, caplog, error):
     _add(library, 0)
     limit.bytes = 0

@@ -483,7 +483,7 @@ def test_a_damaged_preset_is_shown_beside_the_others_and_deleted(saved, library)
 @pytest.mark.parametrize("part", ["history", "active_sets"])
 def test_a_rating_outlives_a_disk_that_fails_beside_it(press, library, monkeypatch, part):
     def fail(*_args, **_kwargs):
-        raise FabricError("the disk is full.", 500)
+        raise FabricError("the disk is full.", status_code=500)
 
     method = "record" if part == "history" else "save"
     monkeypatch.setattr(getattr(library, part), method, fail)

@@ -50,7 +50,9 @@ class WebuiHost:
         """The model in use now: the refiner or a hires checkpoint changes it in the middle."""
         model = self._p.sd_model
         if model is None:
-            raise FabricError("the model was unloaded while it was in use. Generate again.", 500)
+            raise FabricError(
+                "the model was unloaded while it was in use. Generate again.", status_code=500
+            )
         return model
 
     def unet(self) -> nn.Module:
@@ -103,7 +105,7 @@ class WebuiHost:
             raise FabricError(
                 "the VAE could not encode a rated picture in half precision. "
                 "Start the WebUI with --no-half-vae.",
-                500,
+                status_code=500,
             )
         return latents
 

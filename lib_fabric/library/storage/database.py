@@ -135,7 +135,8 @@ class Database:
         version = _version(connection)
         if version > len(MIGRATIONS):
             raise FabricError(
-                "the history was written by a newer version of FABRIC. Update FABRIC.", 500
+                "the history was written by a newer version of FABRIC. Update FABRIC.",
+                status_code=500,
             )
         if version == 0 and _tables(connection):
             raise sqlite3.DatabaseError("malformed: tables without a version")
@@ -269,4 +270,4 @@ def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
 def _in_plain_words(error: Exception, what: str) -> FabricError:
     text = str(getattr(error, "strerror", None) or error)
     reason = next((words for key, words in _PLAIN_WORDS.items() if key in text.lower()), f"{text}.")
-    return FabricError(f"the history could not be {what}: {reason}", 500)
+    return FabricError(f"the history could not be {what}: {reason}", status_code=500)

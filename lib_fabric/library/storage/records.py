@@ -43,7 +43,7 @@ class Records:
             write_atomically(self._path(key), content.encode())
         except OSError as error:
             raise FabricError(
-                f"the {self._what} could not be saved: {error.strerror or error}.", 500
+                f"the {self._what} could not be saved: {error.strerror or error}.", status_code=500
             ) from error
 
     def drop(self, key: Key) -> None:
