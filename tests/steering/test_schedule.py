@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lib_fabric.settings import FabricSettings
-from lib_fabric.steering.schedule import feedback_weights, sampling_progress
+from lib_fabric.steering.schedule import feedback_weights
 from tests.helpers import reference
 
 _weight = st.floats(0.0, 2.0)
@@ -37,7 +37,7 @@ def test_the_end_is_a_share_of_the_steps(total, end, inside):
     """Half open, unlike the reference: 80 % of 20 steps are 16 of them, not 17."""
     settings = FabricSettings(strength=1.0, end=end)
     weights = [
-        feedback_weights(settings, sampling_progress(step, total))[0] for step in range(total)
+        feedback_weights(settings, step / total)[0] for step in range(total)
     ]
     assert weights == [1.0] * inside + [0.0] * (total - inside)
 
