@@ -13,8 +13,8 @@ from PIL import Image
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.history_change import Change
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import Details
 from lib_fabric.page.actions import ON_PRESETS, Action, parse_action, readable_name
 from lib_fabric.page.outcome import Note, Outcome, Page, note_of
 from lib_fabric.page.presets import PresetAnswerer
@@ -221,10 +221,10 @@ class Answerer:
             known = history.find(page.owner, page.tab, picture_id)
             if details is None and known is not None and known.verdict == verdict:
                 return outcome
-            rating = history.record(page.owner, page.tab, picture_id, verdict, details)
+            entry = history.record(page.owner, page.tab, picture_id, verdict, details)
         except FabricError as error:
             return replace(outcome, note=_unwritten(error))
-        return replace(outcome, change=Change(picture_id, known, rating.rated_at))
+        return replace(outcome, change=Change(picture_id, known, entry.rated_at))
 
     def _forgotten(self, page: Page, picture_id: str) -> Change:
         """Takes a rating out of the history.

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib_fabric.errors import FabricError
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import Details
 from lib_fabric.page.actions import ShownPictures, parse_action
 from lib_fabric.page.answers import Answerer
 from lib_fabric.page.outcome import Page

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from lib_fabric.errors import FabricError
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import Details
 from lib_fabric.page import presets as ui_presets
 from lib_fabric.page.actions import ShownPictures
 from lib_fabric.page.answers import Answerer
@@ -241,16 +241,17 @@ def test_undo_on_one_page_takes_nothing_of_another_login(press, library):
     "change",
     ["", "x", "[]", "{}", "[" * 100_000]
     + [
-        json.dumps({"picture_id": "", "before": "", "after": None, **odd})
+        json.dumps({"picture_id": "", "before": None, "after": None, **odd})
         for odd in (
             {"picture_id": "../x"},
             {"picture_id": None},
             {"picture_id": []},
-            {"before": None},
+            {"before": ""},
             {"before": "x"},
+            {"before": {}},
             {"after": "now"},
             {"after": float("nan")},
-            {"before": '{"ratings": [{}]}'},
+            {"before": [{"verdict": "liked"}]},
         )
     ],
 )
