@@ -8,7 +8,7 @@ from modules import images
 from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.rating import Details
+from lib_fabric.library.history_entry import Details
 
 try:
     from modules.infotext_utils import image_from_url_text, parse_generation_parameters

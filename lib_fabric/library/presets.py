@@ -1,8 +1,8 @@
 """Active sets with their settings, kept under a name.
 
 Knows the database, the store and the settings. A name is text that is only compared and shown:
-it never becomes part of a path. Each preset also lies in a small file (records.py), from which a
-damaged database is rebuilt.
+it never becomes part of a path. Each preset also lies in a small file, from which a damaged
+database is rebuilt.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.active_sets import ids_of, parse_pictures, pictures_json
-from lib_fabric.library.rating import clean_text, fold
+from lib_fabric.library.active_sets import ids_of
 from lib_fabric.library.storage.database import Database
-from lib_fabric.library.storage.records import Records
+from lib_fabric.library.storage.row_backups import RowBackups
+from lib_fabric.library.storage.texts import clean_text, fold
 from lib_fabric.library.store import PictureStore, missing_picture
-from lib_fabric.picture_lists import NamedPicture
-from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.ratings import Ratings, from_json, to_json
 from lib_fabric.settings import FabricSettings, shorten
 from lib_fabric.visible_text import is_visible
 
@@ -32,20 +31,14 @@ MAX_PRESETS_EACH_OWNER = 500
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings by name, and the pictures with their weights.
+    """Settings by name, and the ratings of pictures by their ids.
 
     Settings that are missing mean their default.
     """
 
     name: str
     settings: Mapping[str, object] = field(default_factory=dict)
-    liked: tuple[NamedPicture, ...] = ()
-    disliked: tuple[NamedPicture, ...] = ()
-
-    @property
-    def pictures(self) -> dict[str, tuple[NamedPicture, ...]]:
-        """Both lists, as `ActiveSets` takes them."""
-        return {name: getattr(self, name) for name in PICTURE_LISTS}
+    ratings: Ratings[str] = field(default_factory=Ratings)
 
 
 class Presets:
@@ -58,7 +51,7 @@ class Presets:
     def __init__(self, database: Database, store: PictureStore) -> None:
         self._database = database
         self._store = store
-        self._records = Records(database.folder / "presets", "preset")
+        self._backups = RowBackups(database.folder / "presets", "preset")
         database.add_rebuild(self._rebuild)
 
     def names(self, owner: str) -> list[str]:
@@ -87,10 +80,9 @@ class Presets:
 
         def work(connection: sqlite3.Connection) -> None:
             # Inside: whoever deletes pictures holds the write lock meanwhile.
-            for entries in preset.pictures.values():
-                for each in entries:
-                    if each.picture_id not in self._store:
-                        raise missing_picture(each.picture_id)
+            for each in preset.ratings:
+                if each.picture not in self._store:
+                    raise missing_picture(each.picture)
             found = _row(connection, owner, preset.name)
             if found and not overwrite:
                 raise _taken(preset.name)
@@ -124,7 +116,7 @@ class Presets:
             return preset
 
         preset = self._database.write(work)
-        self._drop_record(owner, name)
+        self._delete_backup(owner, name)
         return preset
 
     def delete(self, owner: str, name: str) -> None:
@@ -136,7 +128,7 @@ class Presets:
             _delete(connection, owner, name)
 
         self._database.write(work)
-        self._drop_record(owner, name)
+        self._delete_backup(owner, name)
 
     @staticmethod
     def picture_ids(connection: sqlite3.Connection) -> set[str]:
@@ -145,25 +137,25 @@ class Presets:
 
     def _put(self, connection: sqlite3.Connection, owner: str, preset: Preset) -> None:
         content = _content(preset)
-        self._records.put((owner, fold(preset.name)), content)
+        self._backups.write((owner, fold(preset.name)), content)
         _insert(connection, owner, fold(preset.name), content)
 
-    def _drop_record(self, owner: str, name: str) -> None:
-        """Drops the record of a deleted preset, unless one of that name was saved meanwhile."""
+    def _delete_backup(self, owner: str, name: str) -> None:
+        """Deletes the file of a deleted preset, unless one of that name was saved meanwhile."""
 
         def work(connection: sqlite3.Connection) -> None:
             if _row(connection, owner, name) is None:
-                self._records.drop((owner, fold(name)))
+                self._backups.delete((owner, fold(name)))
 
         try:
             self._database.write(work)
         except FabricError as error:
-            # What was asked for is done; a record that stays comes back with a rebuild, no worse.
+            # What was asked for is done; a file that stays comes back with a rebuild, no worse.
             _log.warning("FABRIC: %s", error)
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         # Damaged ones too: they are shown, and only their user deletes them.
-        for key, content in self._records.all():
+        for key, content in self._backups.all():
             if len(key) == 2:
                 _insert(connection, *key, content)
 
@@ -216,7 +208,7 @@ def _content(preset: Preset) -> str:
         {
             "name": preset.name,
             "settings": dict(preset.settings),
-            "pictures": pictures_json(preset.pictures),
+            "pictures": to_json(preset.ratings),
         },
         ensure_ascii=False,
     )
@@ -228,8 +220,8 @@ def _preset(content: str) -> Preset:
         found = json.loads(content)
         # Settings of another version of FABRIC are left out, not refused: it is the user's own.
         settings = {name: value for name, value in found["settings"].items() if name in known}
-        pictures = parse_pictures(found["pictures"])
-        return Preset(_known_form(found["name"]), check_settings(settings), **pictures)
+        ratings = from_json(found["pictures"])
+        return Preset(_known_form(found["name"]), check_settings(settings), ratings)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FabricError(
             "This preset is damaged. Delete it and save it again.", status_code=500

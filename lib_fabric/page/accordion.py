@@ -26,8 +26,8 @@ from lib_fabric.page.html.lists import THUMBNAIL_PX, THUMBS, counts_html, lists_
 from lib_fabric.page.outcome import Note, Outcome, Page, note_of
 from lib_fabric.page.panels import Panels
 from lib_fabric.page.relay import Relay, hidden_from_config, reply_json, toast
-from lib_fabric.ratings import Ratings
-from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.rating_texts import format_list, read_lists
+from lib_fabric.ratings import LIST_NAMES, Ratings
 from lib_fabric.settings import (
     MAX_PICTURES,
     FabricSettings,
@@ -109,11 +109,11 @@ class FabricUi:
             arguments |= self._build_settings(fields)
             self._presets = self._build_panel("Presets", "presets")
             self._history = self._build_panel("History", "history")
-            arguments |= self._relay.build(PICTURE_LISTS)
+            arguments |= self._relay.build(LIST_NAMES)
         self._settings = {
             name: widget
             for name, widget in arguments.items()
-            if name not in ("enabled", *PICTURE_LISTS)
+            if name not in ("enabled", *LIST_NAMES)
         }
         self._arguments = [arguments[name] for name in argument_names()]
         self._enabled, self._liked, self._disliked = self._arguments[:3]
@@ -129,7 +129,7 @@ class FabricUi:
             self._generation_info = component
         elif elem_id == f"{self._tab}_send_to_extras" and not self._has_thumbs:
             self._has_thumbs = True
-            for name in PICTURE_LISTS:
+            for name in LIST_NAMES:
                 self._build_thumb(name)
         shown = [self._gallery, self._generation_info]
         if self._has_thumbs and not self._is_wired and None not in shown:
@@ -228,7 +228,7 @@ class FabricUi:
     def _page(
         self, request: gr.Request | None, enabled: object, liked: object, disliked: object
     ) -> Page:
-        ratings = Ratings.from_lists(liked, disliked)
+        ratings = read_lists(liked, disliked)
         owner = getattr(request, "username", None) or ""
         return Page(ratings, enabled is True, tab=self._tab, owner=owner)
 
@@ -238,7 +238,7 @@ class FabricUi:
         note = outcome.note or failed
         toast(note)
         return [
-            *(outcome.ratings.text(name) for name in PICTURE_LISTS),
+            *(format_list(outcome.ratings.of(name)) for name in LIST_NAMES),
             gr.update(value=True) if outcome.switch_on else gr.update(),
             counts_html(outcome.ratings),
             lists_html(outcome.ratings, self._thumbnail),
@@ -275,7 +275,7 @@ class FabricUi:
             return str(params.get(infotext_key(name), "")) if read_enabled(params) else None
 
         readers = [(arguments[field.name], partial(read_infotext, field)) for field in fields]
-        lists = [(arguments[name], partial(read_list, name)) for name in PICTURE_LISTS]
+        lists = [(arguments[name], partial(read_list, name)) for name in LIST_NAMES]
         self.infotext_fields = [(arguments["enabled"], read_enabled), *readers, *lists]
         self.paste_field_names = [infotext_key(field.name) for field in fields]
 

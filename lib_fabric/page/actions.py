@@ -11,8 +11,7 @@ from dataclasses import dataclass, fields
 
 from lib_fabric.errors import FabricError
 from lib_fabric.pictures import ID_PATTERN
-from lib_fabric.ratings import ListName
-from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.ratings import LIST_NAMES, ListName
 from lib_fabric.visible_text import is_visible
 
 MAX_NAME = 60
@@ -114,7 +113,7 @@ def parse_action(text: object) -> Action:
         given[name] = _checked(value, type(getattr(Action, name, "")))
     action = Action(**{"do": "", **given})
     named = action.picture_id == "" or ID_PATTERN.fullmatch(action.picture_id)
-    if action.do not in _STEPS or action.to not in PICTURE_LISTS or not named:
+    if action.do not in _STEPS or action.to not in LIST_NAMES or not named:
         raise FabricError(_UNUSABLE)
     return action
 

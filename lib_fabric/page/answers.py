@@ -13,12 +13,13 @@ from PIL import Image
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.history_change import Change
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import Details
 from lib_fabric.page.actions import ON_PRESETS, Action, parse_action, readable_name
 from lib_fabric.page.outcome import Note, Outcome, Page, note_of
 from lib_fabric.page.presets import PresetAnswerer
 from lib_fabric.pictures import decode_base64
+from lib_fabric.rating_texts import read_lists
 from lib_fabric.ratings import ListName, Ratings
 from lib_fabric.settings import MAX_PICTURES
 
@@ -134,7 +135,7 @@ class Answerer:
 
     def _restore(self, action: Action, page: Page) -> Outcome:
         """Undo: the lists as they were, and the history with them."""
-        before = self._found(Ratings.from_lists(action.liked, action.disliked))[0]
+        before = self._found(read_lists(action.liked, action.disliked))[0]
         change = Change.from_text(action.change)
         try:
             if change is not None:
@@ -156,15 +157,12 @@ class Answerer:
 
     def _open(self, action: Action, page: Page) -> Outcome:
         """What this page, or else this browser's last one, had when it was closed."""
-        active = self._library.active_sets.load(action.page, action.browser, page.owner, page.tab)
-        ratings = Ratings.from_weighted(
-            *({each.picture_id: each.weight for each in active[name]} for name in active)
-        )
+        ratings = self._library.active_sets.load(action.page, action.browser, page.owner, page.tab)
         return Outcome(ratings, switch_on=action.was_on and bool(ratings), presets_changed=True)
 
     def _sync(self, action: Action, page: Page) -> Outcome:
         """Lists that infotext has set: whole ids for short ones, and what is missing named."""
-        ratings, missing = self._found(Ratings.from_lists(action.liked, action.disliked))
+        ratings, missing = self._found(read_lists(action.liked, action.disliked))
         if not missing:
             return Outcome(ratings)
         named = ", ".join([*missing[:_SAID], *(["…"] if len(missing) > _SAID else [])])
@@ -190,19 +188,13 @@ class Answerer:
 
     def _found(self, ratings: Ratings) -> tuple[Ratings, list[str]]:
         """Ratings with whole ids, and the ids that the store does not have."""
-        lists: dict[str, dict[str, float]] = {"liked": {}, "disliked": {}}
-        missing = []
-        for name, found in lists.items():
-            for picture in ratings.named(name):
-                whole = self._library.store.find(picture.picture_id)
-                if whole is None:
-                    missing.append(picture.picture_id[:16])
-                else:
-                    found[whole] = picture.weight
-        rest = {
-            each: weight for each, weight in lists["disliked"].items() if each not in lists["liked"]
-        }
-        return Ratings.from_weighted(lists["liked"], rest), missing
+        whole = ratings.map(self._library.store.find)
+        missing = [
+            asked.picture[:16]
+            for asked, found in zip(ratings, whole, strict=True)
+            if found.picture is None
+        ]
+        return whole.remove(None).unique(), missing
 
     def _shown_image(self, entry: object) -> Image.Image:
         try:
@@ -229,10 +221,10 @@ class Answerer:
             known = history.find(page.owner, page.tab, picture_id)
             if details is None and known is not None and known.verdict == verdict:
                 return outcome
-            rating = history.record(page.owner, page.tab, picture_id, verdict, details)
+            entry = history.record(page.owner, page.tab, picture_id, verdict, details)
         except FabricError as error:
             return replace(outcome, note=_unwritten(error))
-        return replace(outcome, change=Change(picture_id, known, rating.rated_at))
+        return replace(outcome, change=Change(picture_id, known, entry.rated_at))
 
     def _forgotten(self, page: Page, picture_id: str) -> Change:
         """Takes a rating out of the history.
@@ -246,10 +238,9 @@ class Answerer:
 
     def _keep_active(self, outcome: Outcome, action: Action, page: Page) -> Outcome:
         """Keeps the page's lists for its next reload."""
-        pictures = {name: outcome.ratings.named(name) for name in ("liked", "disliked")}
         try:
             self._library.active_sets.save(
-                action.page, action.browser, page.owner, page.tab, pictures
+                action.page, action.browser, page.owner, page.tab, outcome.ratings
             )
         except FabricError as error:
             return replace(outcome, note=outcome.note or _unwritten(error))

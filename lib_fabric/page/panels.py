@@ -35,10 +35,10 @@ class Panels:
         total = history.count(page.owner, page.tab, action.search)
         last_page = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
         offset = min(max(0, action.offset), last_page)
-        ratings = history.page(
+        entries = history.page(
             page.owner, page.tab, search=action.search, offset=offset, limit=PAGE_SIZE
         )
-        return history_html(HistoryView(ratings, total, offset, action.search), self._thumbnail)
+        return history_html(HistoryView(entries, total, offset, action.search), self._thumbnail)
 
     def presets(self, page: Page) -> str:
         """The list of presets.

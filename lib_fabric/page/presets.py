@@ -78,18 +78,14 @@ class PresetAnswerer:
     ) -> PresetAnswer:
         if not ratings:
             raise FabricError("Rate a picture first: a preset holds rated pictures.")
-        preset = Preset(action.name, settings, ratings.named("liked"), ratings.named("disliked"))
+        preset = Preset(action.name, settings, ratings)
         saved = self._presets.save(owner, action.name, preset, action.overwrite)
         return PresetAnswer(f"Saved as {saved.name}.")
 
     def _load(self, action: Action, owner: str) -> PresetAnswer:
         preset = self._presets.load(owner, action.name)
-        lists = [
-            {each.picture_id: each.weight for each in entries}
-            for entries in (preset.liked, preset.disliked)
-        ]
         settings = {name: value for name, value in preset.settings.items() if name != "enabled"}
-        return PresetAnswer(ratings=Ratings.from_weighted(*lists), settings=settings)
+        return PresetAnswer(ratings=preset.ratings, settings=settings)
 
     def _export(self, action: Action, owner: str) -> PresetAnswer:
         preset = self._presets.load(owner, action.name)

@@ -14,7 +14,8 @@ from typing import Any
 import gradio as gr
 
 from lib_fabric.page.outcome import Note, Outcome
-from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.rating_texts import format_list
+from lib_fabric.ratings import LIST_NAMES
 
 CHANNELS = ("edit", "rate")
 
@@ -94,9 +95,8 @@ def reply_json(outcome: Outcome, note: Note | None, limit: int) -> str:
     return json.dumps(
         {
             "number": outcome.action.number if outcome.action else 0,
-            "liked": outcome.ratings.liked,
-            "disliked": outcome.ratings.disliked,
-            "texts": [outcome.ratings.text(name) for name in PICTURE_LISTS],
+            **{name: outcome.ratings.pictures(name) for name in LIST_NAMES},
+            "texts": [format_list(outcome.ratings.of(name)) for name in LIST_NAMES],
             "limit": limit,
             "rated": outcome.picture_id,
             "change": outcome.change.to_text() if outcome.change else "",

@@ -10,7 +10,7 @@ from collections.abc import Set
 import torch
 
 from lib_fabric.errors import doing
-from lib_fabric.request import PICTURE_LISTS, FabricRequest
+from lib_fabric.request import FabricRequest
 from lib_fabric.steering.host import Host
 from lib_fabric.steering.latents import LatentCache
 
@@ -23,11 +23,7 @@ class PictureEncoder:
     def __init__(self, request: FabricRequest, host: Host, cache: LatentCache) -> None:
         self._host = host
         self._cache = cache
-        self._pictures = {
-            each.picture.id: each.picture
-            for name in PICTURE_LISTS
-            for each in request.ratings.of(name)
-        }
+        self._pictures = {each.picture.id: each.picture for each in request.ratings}
 
     def latents(self, picture_ids: Set[str], size: tuple[int, int]) -> dict[str, torch.Tensor]:
         """The latents `[C, h, w]` of pictures of the request, by id.

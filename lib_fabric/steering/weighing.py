@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from lib_fabric.attention.merging import Merging
 from lib_fabric.attention.plan import Attended, Reference
-from lib_fabric.request import PICTURE_LISTS, FabricRequest
+from lib_fabric.ratings import LIST_NAMES, ListName
+from lib_fabric.request import FabricRequest
 from lib_fabric.steering.host import Row, Step
 from lib_fabric.steering.methods import METHODS, PictureKey, PictureReferences
 from lib_fabric.steering.schedule import feedback_weights
@@ -30,7 +31,7 @@ class Weighing:
         strengths = feedback_weights(settings, step.progress)
         liked, disliked = (
             self._weigh(name, strength, step.sampling.size_latent)
-            for name, strength in zip(PICTURE_LISTS, strengths, strict=True)
+            for name, strength in zip(LIST_NAMES, strengths, strict=True)
         )
         if not liked and not disliked:
             return {}
@@ -41,7 +42,9 @@ class Weighing:
             attended[row] = choose(liked, disliked, numbers[row.picture % len(numbers)])
         return attended
 
-    def _weigh(self, name: str, strength: float, size_latent: tuple[int, int]) -> PictureReferences:
+    def _weigh(
+        self, name: ListName, strength: float, size_latent: tuple[int, int]
+    ) -> PictureReferences:
         """The pictures of a list that count at all where all of them count `strength`."""
         rated = self._request.ratings.of(name)
         merging = self._merging(len(rated), size_latent)

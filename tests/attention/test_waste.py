@@ -8,6 +8,7 @@ from lib_fabric.attention import rows as row_attention
 from lib_fabric.attention.merging import Merging
 from lib_fabric.attention.plan import Reference
 from lib_fabric.attention.states import KeyValues
+from lib_fabric.ratings import Ratings
 from lib_fabric.steering.methods import METHODS, PictureKey, take_turn
 from lib_fabric.steering.state_cache import StateCache
 from tests.helpers import reference
@@ -158,7 +159,7 @@ def test_all_rows_of_a_batch_share_what_was_seen(fake_host, passes, method):
 
 def test_a_picture_in_both_lists_is_looked_at_once(fake_host, passes):
     request = make_request((1.0,), ())
-    both = type(request)(request.settings, request.liked, request.liked)
+    both = type(request)(request.settings, Ratings(request.ratings.liked, request.ratings.liked))
     _sample(fake_host, both)
     assert len(passes) == 1
 

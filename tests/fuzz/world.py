@@ -22,7 +22,7 @@ from lib_fabric.library.library import Library
 from lib_fabric.page.actions import ShownPictures
 from lib_fabric.page.answers import Answerer
 from lib_fabric.page.outcome import Page
-from lib_fabric.ratings import Ratings
+from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import DenoiseStep, FabricSession
 from lib_fabric.steering.state_cache import StateCache
@@ -77,7 +77,7 @@ class World:
         lists = self.expected.pages[page]
         opened = action["do"] == "open"
         # A page that opens has no lists yet.
-        ratings = Ratings() if opened else Ratings.from_weighted(lists.liked, lists.disliked)
+        ratings = Ratings() if opened else Ratings(*map(_rated, (lists.liked, lists.disliked)))
         entries = [{"number": number} for number in shown]
         seen = Page(ratings, True, ShownPictures.from_client(entries, None), TABS[page])
         keys = {"page": f"{page:032x}", "browser": f"{7:032x}"}
@@ -85,7 +85,7 @@ class World:
         is_told = self.expected.press(page, action, shown)
         after = self.expected.pages[page]
         for name in ("liked", "disliked"):
-            named = {each.picture_id: each.weight for each in outcome.ratings.named(name)}
+            named = {each.picture: each.weight for each in outcome.ratings.of(name)}
             assert list(named.items()) == list(getattr(after, name).items()), (action, outcome)
         assert is_told is None or (outcome.note is not None) == is_told, (action, outcome)
         assert outcome.note is None or "console" not in outcome.note.text
@@ -268,3 +268,7 @@ class _FaultyHost(FakeHost):
             yield
         finally:
             handle.remove()
+
+
+def _rated(weights: dict[str, float]) -> tuple[Rated[str], ...]:
+    return tuple(Rated(each, weight) for each, weight in weights.items())

@@ -6,7 +6,8 @@ from PIL import Image
 
 from lib_fabric.hosts.automatic1111.rows import rows_of_step
 from lib_fabric.pictures import from_image
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.ratings import LIST_NAMES, Rated, Ratings
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.host import Pass, Step
 from lib_fabric.steering.latents import LatentCache, fit_picture, reference_noise
@@ -32,9 +33,11 @@ def make_request(liked=(1.0,), disliked=(1.0,), method="paper", **settings):
     """
     return FabricRequest(
         FabricSettings(enabled=True, method=method, **settings),
-        tuple(Reference(make_picture(index), weight) for index, weight in enumerate(liked)),
-        tuple(
-            Reference(make_picture(100 + index), weight) for index, weight in enumerate(disliked)
+        Ratings(
+            tuple(Rated(make_picture(index), weight) for index, weight in enumerate(liked)),
+            tuple(
+                Rated(make_picture(100 + index), weight) for index, weight in enumerate(disliked)
+            ),
         ),
     )
 
@@ -89,7 +92,7 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None, see
     )  # fmt: skip
     size_px = [side * 8 for side in step.sampling.size_latent]
     groups = []
-    for references, weight in zip((request.liked, request.disliked), weights, strict=True):
+    for references, weight in zip(map(request.ratings.of, LIST_NAMES), weights, strict=True):
         group = []
         for each in references:
             latent = host.encode(fit_picture(each.picture.image, *size_px))[0].numpy()
@@ -116,7 +119,7 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None, see
         )
     named = [
         [(each.picture.id, picture) for each, picture in zip(references, group, strict=True)]
-        for references, group in zip((request.liked, request.disliked), groups, strict=True)
+        for references, group in zip(map(request.ratings.of, LIST_NAMES), groups, strict=True)
     ]
     numbers = step.sampling.picture_numbers
     rows = [

@@ -20,7 +20,7 @@ _SAYING = {"FabricError", "UnsupportedModelError", "Note", "PresetAnswer", "warn
 _ATTRIBUTES = {"title", "alt", "aria-label", "placeholder"}
 _WORDS = re.compile(r"^[A-Z][a-z]*(['’][a-z]+)?([ ,;:.…]|$)")
 # What an error is sent back with by the API alone: the page's own components keep to the rules.
-_API_ONLY = {"arguments", "settings", "picture_lists"}
+_API_ONLY = {"arguments", "settings", "rating_texts"}
 
 
 def python_texts() -> set[str]:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
-from lib_fabric.library.rating import Details
+from lib_fabric.library.history_entry import Details
 
 
 class CFGDenoiserTimesteps(nn.Module):

@@ -18,7 +18,7 @@ from lib_fabric.page.actions import _STEPS, Action, ShownPictures
 from lib_fabric.page.answers import Answerer
 from lib_fabric.page.outcome import Page
 from lib_fabric.ratings import Ratings
-from tests.helpers.pictures import image, picture_id
+from tests.helpers.pictures import image, picture_id, rated
 from tests.inputs.bad import BAD_INPUTS
 
 BODY = Path(__file__).resolve()
@@ -115,7 +115,7 @@ def test_no_field_of_a_press_is_a_path_or_an_address(watch, library, tmp_path, d
     picture = library.store.add(image(1))
     answerer = Answerer(library, lambda _: image(2))
     shown = ShownPictures(({"name": "x"},))
-    page = Page(Ratings.from_lists(picture.id, ""), True, tab="txt2img", shown=shown)
+    page = Page(Ratings(rated(picture.id)), True, tab="txt2img", shown=shown)
     for name in TEXT_FIELDS:
         for text in HOSTILE:
             action = {"do": do, "picture_id": picture_id(1), "index": 0, "name": "Mine", name: text}

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from lib_fabric.arguments import argument_names
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import Details
 from lib_fabric.page.accordion import FabricUi, Toolkit
 from lib_fabric.settings import FabricSettings, infotext_key
 

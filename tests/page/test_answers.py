@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib_fabric.errors import FabricError
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import Details
 from lib_fabric.page.actions import ShownPictures, parse_action
 from lib_fabric.page.answers import Answerer
 from lib_fabric.page.outcome import Page
-from lib_fabric.ratings import Ratings
+from lib_fabric.rating_texts import read_lists
+from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.settings import MAX_PICTURES
+from tests.helpers.pictures import rated
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 COLOURS = ("red", "green", "blue", "white")
@@ -80,8 +82,8 @@ def test_thumb_rates_the_picture_at_the_index(press, answerer):
     first = press(do="rate", to="liked", index=0)
     second = press(do="rate", to="disliked", index=2)
     assert counts(second) == (1, 1)
-    assert second.ratings.liked == (first.picture_id,)
-    assert second.ratings.disliked == (second.picture_id,)
+    assert second.ratings.liked == rated(first.picture_id)
+    assert second.ratings.disliked == rated(second.picture_id)
     assert second.note is None
 
 
@@ -104,10 +106,10 @@ def test_the_same_pixels_are_one_picture(press):
 def test_move_remove_and_clear(press):
     ids = [press(do="rate", to="liked", index=index).picture_id for index in range(3)]
     assert press(do="move", to="disliked", picture_id=ids[0]).ratings == Ratings(
-        (ids[1], ids[2]), (ids[0],)
+        rated(ids[1], ids[2]), rated(ids[0])
     )
-    assert press(do="remove", picture_id=ids[1]).ratings == Ratings((ids[2],), (ids[0],))
-    assert press(do="clear", to="disliked").ratings == Ratings((ids[2],), ())
+    assert press(do="remove", picture_id=ids[1]).ratings == Ratings(rated(ids[2]), rated(ids[0]))
+    assert press(do="clear", to="disliked").ratings == Ratings(rated(ids[2]))
     assert press(do="clear", to="liked").ratings == Ratings()
 
 
@@ -115,14 +117,14 @@ def test_moving_twice_is_moving_once(press):
     """A browser that lost its connection sends the same press again."""
     picture_id = press(do="rate", to="liked", index=0).picture_id
     for _ in range(2):
-        assert press(do="move", to="disliked", picture_id=picture_id).ratings.disliked == (
-            picture_id,
+        assert press(do="move", to="disliked", picture_id=picture_id).ratings.disliked == rated(
+            picture_id
         )
 
 
 def test_a_file_is_added_kept_and_named(press, answerer):
     outcome = press(do="add", to="disliked", name="cat.png", data=data_url(picture("red")))
-    assert outcome.ratings.disliked == (outcome.picture_id,)
+    assert outcome.ratings.disliked == rated(outcome.picture_id)
     again = press(do="add", to="disliked", name="cat.png", data=data_url(picture("red")))
     assert again.ratings == outcome.ratings
     assert again.note.text == "cat.png is disliked already."
@@ -170,7 +172,7 @@ def test_a_picture_after_the_grid_is_rated(press):
 def test_the_cap_is_what_it_is_at_the_press(tmp_path):
     cap = [2]
     answerer = Answerer(Library(tmp_path), read_gallery, max_pictures=lambda: cap[0])
-    page = Page(Ratings((A, B)), is_enabled=True, shown=gallery("red"))
+    page = Page(Ratings(rated(A, B)), is_enabled=True, shown=gallery("red"))
     refused = answerer.answer('{"do": "rate", "to": "liked", "index": 0}', page)
     assert refused.ratings == page.ratings
     assert refused.note.text == ("At most 2 can be liked. Remove one before adding another.")
@@ -178,7 +180,7 @@ def test_the_cap_is_what_it_is_at_the_press(tmp_path):
     assert len(answerer.answer('{"do": "rate", "index": 0}', page).ratings.liked) == 3
     cap[0] = 1
     moved = answerer.answer(json.dumps({"do": "move", "picture_id": A, "to": "disliked"}), page)
-    assert moved.ratings == Ratings((B,), (A,))
+    assert moved.ratings == Ratings(rated(B), rated(A))
     again = Page(moved.ratings, is_enabled=True, shown=page.shown)
     refused = answerer.answer(json.dumps({"do": "move", "picture_id": A, "to": "liked"}), again)
     assert refused.ratings == moved.ratings
@@ -186,7 +188,7 @@ def test_the_cap_is_what_it_is_at_the_press(tmp_path):
 
 
 def test_a_full_list_keeps_what_it_has(press):
-    full = Ratings(tuple(f"{index:064x}" for index in range(MAX_PICTURES)))
+    full = Ratings(rated(*(f"{index:064x}" for index in range(MAX_PICTURES))))
     press.page = Page(full, shown=gallery("red"))
     outcome = press(do="rate", to="liked", index=0)
     assert outcome.ratings == full
@@ -199,7 +201,7 @@ def test_a_full_list_keeps_what_it_has(press):
         (Page(Ratings(), is_enabled=False, shown=gallery("red")), False, True),
         (Page(Ratings(), is_enabled=True, shown=gallery("red")), False, False),
         (Page(Ratings(), is_enabled=False, shown=gallery("red")), True, False),
-        (Page(Ratings((A,)), is_enabled=False, shown=gallery("red")), False, False),
+        (Page(Ratings(rated(A)), is_enabled=False, shown=gallery("red")), False, False),
     ],
     ids=["first", "already on", "unticked by hand", "closed since"],
 )
@@ -238,8 +240,8 @@ def test_nothing_but_a_rating_switches_on(press, do):
 def test_bad_actions_are_refused_in_words(answerer, text):
     with pytest.raises(FabricError, match="did not understand"):
         parse_action(text)
-    outcome = answerer.answer(text, Page(Ratings((A,), (B,))))
-    assert outcome.ratings == Ratings((A,), (B,))
+    outcome = answerer.answer(text, Page(Ratings(rated(A), rated(B))))
+    assert outcome.ratings == Ratings(rated(A), rated(B))
     assert "did not understand" in outcome.note.text
 
 
@@ -264,7 +266,7 @@ def test_a_file_that_is_no_picture_is_refused_by_name(press, data):
 )  # fmt: skip
 def test_hostile_gallery_entries_never_cost_a_list(answerer, entries):
     shown = ShownPictures.from_client(entries, "{}")
-    before = Ratings((A,), (B,))
+    before = Ratings(rated(A), rated(B))
     outcome = answerer.answer('{"do": "rate", "index": 0}', Page(before, shown=shown))
     assert outcome.ratings == before
     assert outcome.note.is_warning
@@ -280,9 +282,9 @@ def test_unreadable_generation_info_means_no_grid(info):
 
 
 def test_a_text_that_is_not_a_list_of_ids_is_empty():
-    assert Ratings.from_lists(None, 5) == Ratings()
-    assert Ratings.from_lists(f"{A} {A} 5 x {B}*2 ../{C}", f"{B} {C}*0.5 {C}*9") == Ratings(
-        (A, B), (C,), {B: 2.0, C: 0.5}
+    assert read_lists(None, 5) == Ratings()
+    assert read_lists(f"{A} {A} 5 x {B}*2 ../{C}", f"{B} {C}*0.5 {C}*9") == Ratings(
+        (Rated(A), Rated(B, 2.0)), (Rated(C, 0.5),)
     )
 
 
@@ -311,10 +313,9 @@ ACTIONS = st.fixed_dictionaries(
 def test_no_press_ever_raises_or_mixes_the_lists_up(tmp_path, actions, entries, info):
     answerer = Answerer(Library(tmp_path), read_gallery)
     shown = gallery(*COLOURS) if entries is None else ShownPictures.from_client(entries, info)
-    ratings = Ratings((A,), (B,))
+    ratings = Ratings(rated(A), rated(B))
     for action in actions:
         outcome = answerer.answer(json.dumps(action), Page(ratings, shown=shown))
         ratings = outcome.ratings
-        assert not set(ratings.liked) & set(ratings.disliked)
-        assert len(set(ratings.liked)) == len(ratings.liked)
+        assert ratings == ratings.unique()
         assert outcome.note is None or outcome.note.text

@@ -9,21 +9,22 @@ from lib_fabric.page.actions import readable_name
 from lib_fabric.page.answers import Note
 from lib_fabric.page.html.lists import counts_html, lists_html, note_html
 from lib_fabric.ratings import Ratings
+from tests.helpers.pictures import rated
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
 
 def test_counts_are_shown_only_where_there_is_something():
     assert counts_html(Ratings()) == ""
-    html = counts_html(Ratings((A, B), (C,)))
+    html = counts_html(Ratings(rated(A, B), rated(C)))
     assert ">2 👍<" in html
     assert ">1 👎<" in html
     assert 'title="Disliked pictures: 1"' in html
-    assert "👎" not in counts_html(Ratings((A,)))
+    assert "👎" not in counts_html(Ratings(rated(A)))
 
 
 def test_lists_show_the_newest_first_and_clear_only_where_needed():
-    html = lists_html(Ratings((A, B)), lambda _: b"jpeg")
+    html = lists_html(Ratings(rated(A, B)), lambda _: b"jpeg")
     assert html.index(B) < html.index(A)
     assert html.count('data-do="clear"') == 1
     assert "Nothing rated yet" not in html
@@ -34,7 +35,7 @@ def test_a_lost_picture_can_still_be_removed():
     def lost(picture_id):
         raise FabricError("gone")
 
-    html = lists_html(Ratings((A,)), lost)
+    html = lists_html(Ratings(rated(A)), lost)
     assert "<img" not in html
     assert 'data-do="remove"' in html
 

@@ -11,15 +11,17 @@ import pytest
 from PIL import Image
 
 from lib_fabric.errors import FabricError
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import Details
 from lib_fabric.page import presets as ui_presets
 from lib_fabric.page.actions import ShownPictures
 from lib_fabric.page.answers import Answerer
 from lib_fabric.page.outcome import Page
 from lib_fabric.page.panels import Panels
 from lib_fabric.page.relay import reply_json
-from lib_fabric.ratings import Ratings
+from lib_fabric.rating_texts import format_list
+from lib_fabric.ratings import LIST_NAMES, Ratings
+from tests.helpers.pictures import rated
 
 COLOURS = ("red", "green", "blue", "white")
 PAGE, OTHER_PAGE, BROWSER, OTHER_BROWSER = (digit * 32 for digit in "abcd")
@@ -56,7 +58,7 @@ class Pressing:
 
     def undo(self):
         """Undoes the press before, as fabric.js does."""
-        lists = {name: self._before.text(name) for name in ("liked", "disliked")}
+        lists = {name: format_list(self._before.of(name)) for name in LIST_NAMES}
         return self(do="restore", **lists, change=self._change)
 
     @property
@@ -108,15 +110,17 @@ def test_forgetting_takes_a_picture_out_of_both(press, library):
     kept, gone = (press(do="rate", index=index).picture_id for index in range(2))
     press(do="forget", picture_id=gone)
     assert history(library) == {kept: "liked"}
-    assert press.ratings == Ratings((kept,))
+    assert press.ratings == Ratings(rated(kept))
 
 
 def test_a_thumb_in_the_history_puts_a_picture_in_and_out(press, library):
     picture_id = press(do="rate", index=0).picture_id
     press(do="clear")
-    assert press(do="activate", to="liked", picture_id=picture_id).ratings.liked == (picture_id,)
-    assert press(do="activate", to="disliked", picture_id=picture_id).ratings.disliked == (
-        picture_id,
+    assert press(do="activate", to="liked", picture_id=picture_id).ratings.liked == rated(
+        picture_id
+    )
+    assert press(do="activate", to="disliked", picture_id=picture_id).ratings.disliked == rated(
+        picture_id
     )
     assert history(library) == {picture_id: "disliked"}
     assert not press(do="activate", to="disliked", picture_id=picture_id).ratings
@@ -154,24 +158,24 @@ def test_logins_and_tabs_keep_their_own_history(library):
 def test_a_weight_is_set_kept_when_moved_and_lost_when_removed(press):
     picture_id = press(do="rate", index=0).picture_id
     press(do="weigh", picture_id=picture_id, weight=0.25)
-    assert press.ratings.text("liked") == f"{picture_id}*0.25"
+    assert press.ratings.liked == rated(picture_id, weight=0.25)
     press(do="move", to="disliked", picture_id=picture_id)
-    assert press.ratings.text("disliked") == f"{picture_id}*0.25"
+    assert press.ratings.disliked == rated(picture_id, weight=0.25)
     press(do="remove", picture_id=picture_id)
-    assert press(do="rate", index=0).ratings.text("liked") == picture_id
+    assert press(do="rate", index=0).ratings.liked == rated(picture_id)
 
 
 def test_a_weight_of_1_is_no_weight(press):
     picture_id = press(do="rate", index=0).picture_id
     press(do="weigh", picture_id=picture_id, weight=2)
-    assert press(do="weigh", picture_id=picture_id, weight=1).ratings == Ratings((picture_id,))
+    assert press(do="weigh", picture_id=picture_id, weight=1).ratings == Ratings(rated(picture_id))
 
 
 @pytest.mark.parametrize("weight", [-0.1, 2.1, 1e308, 10**400])
 def test_a_wrong_weight_changes_nothing(press, weight):
     picture_id = press(do="rate", index=0).picture_id
     outcome = press(do="weigh", picture_id=picture_id, weight=weight)
-    assert outcome.ratings == Ratings((picture_id,))
+    assert outcome.ratings == Ratings(rated(picture_id))
     assert outcome.note.is_warning
 
 
@@ -237,16 +241,17 @@ def test_undo_on_one_page_takes_nothing_of_another_login(press, library):
     "change",
     ["", "x", "[]", "{}", "[" * 100_000]
     + [
-        json.dumps({"picture_id": "", "before": "", "after": None, **odd})
+        json.dumps({"picture_id": "", "before": None, "after": None, **odd})
         for odd in (
             {"picture_id": "../x"},
             {"picture_id": None},
             {"picture_id": []},
-            {"before": None},
+            {"before": ""},
             {"before": "x"},
+            {"before": {}},
             {"after": "now"},
             {"after": float("nan")},
-            {"before": '{"ratings": [{}]}'},
+            {"before": [{"verdict": "liked"}]},
         )
     ],
 )
@@ -328,7 +333,7 @@ def test_short_ids_become_whole_ones_and_missing_pictures_are_named(press):
     picture_id = press(do="rate", index=0).picture_id
     texts = {"liked": f"{picture_id[:16]}*0.5 {'0' * 16}", "disliked": "1" * 64}
     outcome = press(do="sync", **texts)
-    assert outcome.ratings == Ratings((picture_id,), (), {picture_id: 0.5})
+    assert outcome.ratings == Ratings(rated(picture_id, weight=0.5))
     assert outcome.note.text == (
         f"Pictures {'0' * 16}, {'1' * 16} are no longer in the store. The rest is set."
     )
@@ -337,21 +342,21 @@ def test_short_ids_become_whole_ones_and_missing_pictures_are_named(press):
 def test_a_picture_named_in_both_lists_counts_as_liked(press):
     picture_id = press(do="rate", index=0).picture_id
     outcome = press(do="sync", liked=picture_id[:16], disliked=picture_id)
-    assert outcome.ratings == Ratings((picture_id,))
+    assert outcome.ratings == Ratings(rated(picture_id))
 
 
 def test_lists_from_infotext_win_over_those_that_an_answer_has_put_there_meanwhile(press):
     first, second = (press(do="rate", index=each).picture_id for each in (0, 1))
-    assert press.ratings == Ratings((first, second))
-    assert press(do="sync", liked=second, disliked="").ratings == Ratings((second,))
+    assert press.ratings == Ratings(rated(first, second))
+    assert press(do="sync", liked=second, disliked="").ratings == Ratings(rated(second))
 
 
 def test_lists_from_infotext_outlast_the_page(press, library):
     picture_id = press(do="rate", index=0).picture_id
     # The fields of the page hold them already when they are asked about.
-    press.page = replace(press.page, ratings=Ratings((), (picture_id,)))
+    press.page = replace(press.page, ratings=Ratings((), rated(picture_id)))
     press(do="sync", disliked=picture_id)
-    assert Pressing(library)(do="open").ratings == Ratings((), (picture_id,))
+    assert Pressing(library)(do="open").ratings == Ratings((), rated(picture_id))
 
 
 # ---- presets -------------------------------------------------------------------------------------
@@ -414,7 +419,7 @@ def test_an_exported_preset_is_imported_elsewhere(saved, tmp_path):
     loaded = other(do="load", name="Warm")
     assert loaded.ratings == saved.ratings
     assert loaded.settings["strength"] == 1.5
-    assert all(elsewhere.store.load(each) for each in loaded.ratings.liked)
+    assert all(elsewhere.store.load(each) for each in loaded.ratings.pictures("liked"))
 
 
 def test_what_could_not_be_imported_is_not_exported(saved, monkeypatch):
@@ -488,5 +493,5 @@ def test_a_rating_outlives_a_disk_that_fails_beside_it(press, library, monkeypat
     method = "record" if part == "history" else "save"
     monkeypatch.setattr(getattr(library, part), method, fail)
     outcome = press(do="rate", index=0)
-    assert outcome.ratings.liked == (outcome.picture_id,)
+    assert outcome.ratings.liked == rated(outcome.picture_id)
     assert outcome.note.text == "Rated, but it will not outlast this page: the disk is full."

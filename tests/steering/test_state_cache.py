@@ -10,7 +10,8 @@ from PIL import Image
 
 from lib_fabric.attention.states import KeyValues
 from lib_fabric.pictures import from_image
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.ratings import Rated, Ratings
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.state_cache import StateCache
 from tests.helpers.denoising import begin_step, end_step, make_session, make_step
@@ -153,8 +154,10 @@ def generate(fake_host, cache, liked=(0, 1), disliked=(2,), alphas=(0.1, 0.4, 0.
     """The U-Net's outputs of one generation with some of `PICTURES` liked and disliked."""
     request = FabricRequest(
         FabricSettings(enabled=True, end=1.0),
-        tuple(Reference(PICTURES[each]) for each in liked),
-        tuple(Reference(PICTURES[each]) for each in disliked),
+        Ratings(
+            tuple(Rated(PICTURES[each]) for each in liked),
+            tuple(Rated(PICTURES[each]) for each in disliked),
+        ),
     )
     session = make_session(request, fake_host, states=cache)
     generator = torch.Generator().manual_seed(0)

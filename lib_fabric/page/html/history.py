@@ -1,6 +1,6 @@
 """The HTML of the history: every picture ever rated, with how it was made.
 
-Knows ratings of the history and a source of thumbnails; not gradio, not the database.
+Knows entries of the history and a source of thumbnails; not gradio, not the database.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from lib_fabric.library.rating import Rating
+from lib_fabric.library.history_entry import HistoryEntry
 from lib_fabric.page.html.lists import REMOVE_ICON, THUMBS, Thumbnail, button_html, picture_html
 
 PAGE_SIZE = 48
@@ -22,9 +22,9 @@ _MAX_PROMPT = 300
 
 @dataclass(frozen=True)
 class HistoryView:
-    """What is to be shown: `ratings` from `offset` on, of `total` that match `search`."""
+    """What is to be shown: `entries` from `offset` on, of `total` that match `search`."""
 
-    ratings: Sequence[Rating] = ()
+    entries: Sequence[HistoryEntry] = ()
     total: int = 0
     offset: int = 0
     search: str = ""
@@ -36,7 +36,7 @@ def history_html(view: HistoryView, thumbnail: Thumbnail) -> str:
         text = NOTHING_TEXT if view.search else EMPTY_TEXT
         body = f'<p class="fabric-empty">{text}</p>'
         return (_search(view) if view.search else "") + body
-    tiles = "".join(_tile(rating, thumbnail) for rating in view.ratings)
+    tiles = "".join(_tile(entry, thumbnail) for entry in view.entries)
     return f'{_search(view)}<div class="fabric-grid">{tiles}</div>{_pager(view)}'
 
 
@@ -47,32 +47,32 @@ def _search(view: HistoryView) -> str:
     )
 
 
-def _tile(rating: Rating, thumbnail: Thumbnail) -> str:
-    title = escape(_description(rating))
+def _tile(entry: HistoryEntry, thumbnail: Thumbnail) -> str:
+    title = escape(_description(entry))
     thumbs = "".join(
         button_html("activate", f"Use as {name}", thumb, f"fabric-use fabric-use-{name}", name)
         for name, thumb in THUMBS.items()
     )
     forget = button_html("forget", "Delete from the history", REMOVE_ICON, "fabric-remove")
-    picture = picture_html(rating.picture_id, f"{rating.verdict} picture", thumbnail)
+    picture = picture_html(entry.picture_id, f"{entry.verdict} picture", thumbnail)
     return (
-        f'<figure class="fabric-picture" data-id="{rating.picture_id}" '
-        f'data-verdict="{rating.verdict}" title="{title}">{picture}'
-        f'<span class="fabric-verdict">{THUMBS[rating.verdict]}</span>{thumbs}{forget}</figure>'
+        f'<figure class="fabric-picture" data-id="{entry.picture_id}" '
+        f'data-verdict="{entry.verdict}" title="{title}">{picture}'
+        f'<span class="fabric-verdict">{THUMBS[entry.verdict]}</span>{thumbs}{forget}</figure>'
     )
 
 
-def _description(rating: Rating) -> str:
-    details = rating.details
-    when = datetime.fromtimestamp(rating.rated_at).strftime("%Y-%m-%d %H:%M")
+def _description(entry: HistoryEntry) -> str:
+    details = entry.details
+    when = datetime.fromtimestamp(entry.rated_at).strftime("%Y-%m-%d %H:%M")
     made = [details.checkpoint] if details.checkpoint else []
     made += [f"seed {details.seed}"] if details.seed is not None else []
-    lines = [f"{THUMBS[rating.verdict]} {when}", ", ".join(made), details.prompt[:_MAX_PROMPT]]
+    lines = [f"{THUMBS[entry.verdict]} {when}", ", ".join(made), details.prompt[:_MAX_PROMPT]]
     return "\n".join(line for line in lines if line)
 
 
 def _pager(view: HistoryView) -> str:
-    last = view.offset + len(view.ratings)
+    last = view.offset + len(view.entries)
     newer = button_html("newer", "Newer pictures", "Newer", "fabric-text-button")
     older = button_html("older", "Older pictures", "Older", "fabric-text-button")
     return (

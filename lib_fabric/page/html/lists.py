@@ -13,8 +13,7 @@ from html import escape
 
 from lib_fabric.errors import FabricError
 from lib_fabric.page.outcome import Note
-from lib_fabric.picture_lists import WEIGHT
-from lib_fabric.ratings import OTHER_LIST, ListName, Ratings
+from lib_fabric.ratings import WEIGHT, ListName, Rated, Ratings
 from lib_fabric.settings import format_number
 
 THUMBNAIL_PX = 176
@@ -36,7 +35,7 @@ Thumbnail = Callable[[str], bytes]
 
 def counts_html(ratings: Ratings) -> str:
     """The badges in the title, such as '2 👍 1 👎'; nothing for an empty list."""
-    counts = {name: len(ratings.ids(name)) for name in THUMBS}
+    counts = {name: len(ratings.of(name)) for name in THUMBS}
     badges = [
         f'<span class="fabric-count fabric-{name}" title="{COUNT_TEXTS[name].format(count)}">'
         f"{count} {THUMBS[name]}</span>"
@@ -90,33 +89,34 @@ REMOVE_ICON = icon_html(_REMOVE_PATH)
 
 
 def _column(ratings: Ratings, name: ListName, thumbnail: Thumbnail) -> str:
-    ids = ratings.ids(name)
+    rated = ratings.of(name)
     clear = button_html(
         "clear", f"Remove all {name} pictures", "Clear", "fabric-clear fabric-text-button", name
     )
     # Newest first: what was just rated is seen without scrolling.
-    tiles = "".join(_tile(each, name, ratings.weight(each), thumbnail) for each in reversed(ids))
-    grid = f'<div class="fabric-grid">{tiles}</div>' if ids else ""
+    tiles = "".join(_tile(each, name, thumbnail) for each in reversed(rated))
+    grid = f'<div class="fabric-grid">{tiles}</div>' if rated else ""
     drop = button_html("choose", f"Add {name} pictures", DROP_TEXT, "fabric-drop", name)
     return (
         f'<section class="fabric-column" data-to="{name}">'
         f'<header><span class="fabric-heading"><span>{THUMBS[name]}</span> '
         f"<span>{name.capitalize()}</span></span>"
-        f"{clear if ids else ''}</header>{grid}{drop}</section>"
+        f"{clear if rated else ''}</header>{grid}{drop}</section>"
     )
 
 
-def _tile(picture_id: str, name: ListName, weight: float, thumbnail: Thumbnail) -> str:
-    other = OTHER_LIST[name]
+def _tile(rated: Rated[str], name: ListName, thumbnail: Thumbnail) -> str:
+    other: ListName = "disliked" if name == "liked" else "liked"
     parts = (
-        picture_html(picture_id, f"{name} picture", thumbnail),
+        picture_html(rated.picture, f"{name} picture", thumbnail),
         button_html("move", f"Move to {other}", icon_html(_MOVE_PATH), "fabric-move", other),
         button_html("remove", "Remove", REMOVE_ICON, "fabric-remove", name),
-        _weight(weight),
+        _weight(rated.weight),
     )
-    is_off = " fabric-off" if weight == 0 else ""
+    is_off = " fabric-off" if rated.weight == 0 else ""
     return (
-        f'<figure class="fabric-picture{is_off}" data-id="{picture_id}">{"".join(parts)}</figure>'
+        f'<figure class="fabric-picture{is_off}" data-id="{rated.picture}">'
+        f"{''.join(parts)}</figure>"
     )
 
 
