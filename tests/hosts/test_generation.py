@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +12,7 @@ from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
 from lib_fabric.library.history_entry import Details
+from tests.helpers.fake_modules import fake_modules, imported_anew
 
 
 class CFGDenoiserTimesteps(nn.Module):
@@ -57,33 +56,18 @@ def host(monkeypatch, tmp_path):
             "apply_hypernetworks": lambda networks, context: (context + len(networks), context)
         },
     }
-    package = ModuleType("modules")
-    package.__path__ = []
-    monkeypatch.setitem(sys.modules, "modules", package)
-    monkeypatch.setitem(sys.modules, "modules.hypernetworks", ModuleType("modules.hypernetworks"))
-    fakes = {}
-    for name, values in contents.items():
-        fake = ModuleType(f"modules.{name}")
-        vars(fake).update(values)
-        monkeypatch.setitem(sys.modules, f"modules.{name}", fake)
-        parent, _, child = name.rpartition(".")
-        setattr(sys.modules[f"modules.{parent}"] if parent else package, child, fake)
-        fakes[name] = fake
-    for name in ("hosts.automatic1111.generation", "hosts.options"):
-        monkeypatch.delitem(sys.modules, f"lib_fabric.{name}", raising=False)
-    module = importlib.import_module("lib_fabric.hosts.automatic1111.generation")
-    module.fakes = fakes
-    yield module
-    for name in ("hosts.automatic1111.generation", "hosts.options"):
-        sys.modules.pop(f"lib_fabric.{name}", None)
+    fakes = fake_modules(monkeypatch, contents)
+    generation = "lib_fabric.hosts.automatic1111.generation"
+    with imported_anew("lib_fabric.hosts.options"), imported_anew(generation) as module:
+        module.fakes = fakes
+        yield module
 
 
 @pytest.fixture
-def pictures(host, monkeypatch):
+def pictures(host):
     """lib_fabric.hosts.pictures on the same fake modules."""
-    monkeypatch.delitem(sys.modules, "lib_fabric.hosts.pictures", raising=False)
-    yield importlib.import_module("lib_fabric.hosts.pictures")
-    sys.modules.pop("lib_fabric.hosts.pictures", None)
+    with imported_anew("lib_fabric.hosts.pictures") as module:
+        yield module
 
 
 class Processing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from types import SimpleNamespace
@@ -13,10 +12,9 @@ import pytest
 from lib_fabric.hosts.axes import axes
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.session import ENCODING_TEXT
+from tests.helpers.fake_modules import fake_modules, imported_anew, option_modules
+from tests.helpers.fake_page import add_result_panel, new_ui
 from tests.helpers.visible_texts import ROOT, component_texts, javascript_texts, python_texts
-from tests.hosts.test_generation import host  # noqa: F401  (a fixture)
-from tests.hosts.test_options import FakeOption, FakeOptions
-from tests.page.test_accordion import add_result_panel, new_ui
 
 # Parts that are put into sentences.
 PARTS = {"liked", "disliked"}
@@ -46,13 +44,12 @@ def page_texts(tmp_path_factory):
 
 
 @pytest.fixture
-def option_texts(host):  # noqa: F811  (the fixture)
-    shared = host.fakes["shared"]
-    shared.opts, shared.OptionInfo = FakeOptions(), FakeOption
-    shared.restricted_opts, shared.hide_dirs = set(), {}
-    importlib.import_module("lib_fabric.hosts.options").add_options()
+def option_texts(monkeypatch, tmp_path):
+    fakes = fake_modules(monkeypatch, option_modules(str(tmp_path)))
+    with imported_anew("lib_fabric.hosts.options") as options:
+        options.add_options()
     found = set()
-    for option in shared.opts.labels.values():
+    for option in fakes["shared"].opts.labels.values():
         choices = (option.component_args or {}).get("choices", [])
         found |= {option.label, *choices, *(f"({info})" for info in option.infos)}
     return found
