@@ -1,9 +1,8 @@
-// Texts in the page's language where the host's own pass does not get: attributes inside HTML that
+// Owns: texts in the page's language where the host's own pass does not get: attributes inside HTML that
 // is replaced, texts with an emoji, and sentences with a name or a number in them. Those stand in
 // localizations/*.json with {} for each such part; the translation has {1}, {2} … for them.
-/* global fabricUi */
 
-fabricUi.translate = (function() {
+(window.fabricParts ??= {}).localization = () => {
     const ATTRIBUTES = ['title', 'aria-label', 'alt', 'placeholder'];
     const OURS = '[id*="_fabric_"], [data-fabric-thumbs]';
     // Where the host shows what the server said.
@@ -81,7 +80,7 @@ fabricUi.translate = (function() {
         return Boolean(element?.closest(OURS) || element?.closest(MESSAGES));
     }
 
-    function translatePage() {
+    function start() {
         if (!Object.keys(window.localization || {}).length) return;
         gradioApp().querySelectorAll(OURS).forEach(translateUnder);
         onUiUpdate(mutations => {
@@ -92,7 +91,5 @@ fabricUi.translate = (function() {
         });
     }
 
-    onUiLoaded(translatePage);
-
-    return translate;
-})();
+    return {start, translate};
+};
