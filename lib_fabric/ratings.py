@@ -23,6 +23,10 @@ from lib_fabric.settings import (
 
 ListName = Literal["liked", "disliked"]
 LIST_NAMES: tuple[ListName, ...] = ("liked", "disliked")
+_FULL: dict[ListName, str] = {
+    "liked": "At most {} can be liked. Remove one before adding another.",
+    "disliked": "At most {} can be disliked. Remove one before adding another.",
+}
 WEIGHT = SettingField("weight", "Weight", "How much this picture counts.", 1.0, 0.0, 2.0)
 P = TypeVar("P")
 Q = TypeVar("Q")
@@ -92,9 +96,7 @@ class Ratings(Generic[P]):
         if picture in self.pictures(name):
             return self
         if len(self.of(name)) >= limit:
-            raise FabricError(
-                "At most {} can be {}. Remove one before adding another.", limit, name
-            )
+            raise FabricError(_FULL[name], limit)
         found = [each for each in self if each.picture == picture]
         rest = self.remove(picture)
         return replace(rest, **{name: (*rest.of(name), *(found or [Rated(picture)]))})

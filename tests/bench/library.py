@@ -26,7 +26,7 @@ from lib_fabric.library.presets import Preset
 from lib_fabric.library.rating import Details
 from lib_fabric.page.actions import Action
 from lib_fabric.page.html.history import PAGE_SIZE
-from lib_fabric.page.outcome import Page
+from lib_fabric.page.outcome import PageState
 from lib_fabric.page.panels import Panels
 from lib_fabric.ratings import Rated, Ratings
 
@@ -133,7 +133,7 @@ class _Bench:
     def look(self) -> None:
         """Pages of the history, searches, the list of presets."""
         panels = Panels(self._library, self._library.store.thumbnail)
-        page = Page(Ratings())
+        page = PageState(Ratings())
         seen = {
             "history, first page, thumbnails to be made": Action("history"),
             "history, first page again": Action("history"),
