@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from lib_fabric.errors import FabricError
-from lib_fabric.picture_lists import WEIGHT, parse_picture_list
 from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64
-from lib_fabric.request import PICTURE_LISTS, FabricRequest, Reference
+from lib_fabric.rating_texts import parse_list
+from lib_fabric.ratings import LIST_NAMES, WEIGHT, Rated, Ratings
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import MAX_PICTURES, FabricSettings, shorten
 
 # Decoded pictures of one request are in memory together, 3 bytes a pixel. Files of a few KB may
@@ -36,7 +37,7 @@ class KeptPictures(Protocol):
 def argument_names() -> list[str]:
     """The names of the script's positional arguments, in order."""
     enabled, *others = (setting.name for setting in FabricSettings.fields())
-    return [enabled, *PICTURE_LISTS, *others]
+    return [enabled, *LIST_NAMES, *others]
 
 
 def parse_arguments(
@@ -66,17 +67,17 @@ def parse_arguments(
             )
         values = dict(zip(names, arguments, strict=False))
     _refuse_unknown(values, argument_names(), "FABRIC")
-    lists = {name: values.pop(name, None) for name in PICTURE_LISTS}
+    lists = {name: values.pop(name, None) for name in LIST_NAMES}
     settings = FabricSettings.from_mapping(values)
     if not settings.enabled:
         return FabricRequest(settings)
     reader = _PictureReader(kept)
-    references = {
-        name: _parse_pictures(value, name, reader, max_pictures) for name, value in lists.items()
-    }
+    ratings = Ratings(
+        *(_parse_pictures(lists[name], name, reader, max_pictures) for name in LIST_NAMES)
+    )
     # Last: a request that is refused leaves nothing behind.
     reader.keep()
-    return FabricRequest(settings, **references)
+    return FabricRequest(settings, ratings)
 
 
 def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: str) -> None:
@@ -88,33 +89,31 @@ def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: s
 
 def _parse_pictures(
     value: object, name: str, reader: _PictureReader, max_pictures: int
-) -> tuple[Reference, ...]:
+) -> tuple[Rated[Picture], ...]:
     if value is None:
         return ()
     if isinstance(value, str):
         # As the page and infotext write it: ids only.
-        listed = parse_picture_list(value, name)
-        value = [{"image": each.picture_id, "weight": each.weight} for each in listed]
+        listed = parse_list(value, name)
+        value = [{"image": each.picture, "weight": each.weight} for each in listed]
     if not isinstance(value, (list, tuple)):
         raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
     if len(value) > max_pictures:
         most = f"{max_pictures} picture" + "s" * (max_pictures != 1)
-        raise FabricError(f"'{name}' may hold at most {most}, not {len(value)}.")
-    references = [
-        _parse_reference(entry, f"{name}[{index}]", reader) for index, entry in enumerate(value)
-    ]
-    return tuple(reference for reference in references if reference.weight > 0)
+        raise FabricError("'{}' may hold at most {}, not {}.", name, most, len(value))
+    rated = [_parse_entry(entry, f"{name}[{index}]", reader) for index, entry in enumerate(value)]
+    return tuple(each for each in rated if each.weight > 0)
 
 
-def _parse_reference(entry: object, name: str, reader: _PictureReader) -> Reference:
+def _parse_entry(entry: object, name: str, reader: _PictureReader) -> Rated[Picture]:
     if not isinstance(entry, dict):
-        return Reference(reader.read(entry, name))
+        return Rated(reader.read(entry, name))
     _refuse_unknown(entry, _ENTRY_FIELDS, f"{name}")
     if "image" not in entry:
         raise FabricError(f"{name} has no 'image'.")
     setting = replace(WEIGHT, name=f"{name}.weight")
     weight = setting.check(entry.get("weight", WEIGHT.default))
-    return Reference(reader.read(entry["image"], f"{name}.image"), float(weight))
+    return Rated(reader.read(entry["image"], f"{name}.image"), float(weight))
 
 
 class _PictureReader:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 
-from lib_fabric.request import PICTURE_LISTS, FabricRequest
+from lib_fabric.ratings import LIST_NAMES
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import INFOTEXT_PREFIX, infotext_key
 
 SETTINGS_AND_PICTURES = "Settings and pictures"
@@ -42,7 +43,7 @@ def read_enabled(params: Mapping[str, object]) -> bool | None:
 
     False for a picture made without it, so that it can be made again while pictures are rated.
     """
-    if any(infotext_key(name) in params for name in PICTURE_LISTS):
+    if any(infotext_key(name) in params for name in LIST_NAMES):
         return True
     is_generation = all(key in params for key in _OF_EVERY_PICTURE)
     return False if is_generation and not any(map(_is_ours, params)) else None

@@ -1,57 +1,51 @@
-"""Which pictures of one page and tab are liked and disliked, and how a rating changes that.
+"""Which pictures are liked and disliked, how much each counts, and how a rating changes that.
 
-Knows ids and weights only: no gradio, no pictures, no store. Every change returns new ratings.
+Knows ids and numbers; not pictures, not the store. A picture is whatever the two lists hold: its
+id where they are kept or shown, the picture itself where it is to steer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, TypeVar
 
 from lib_fabric.errors import FabricError
-from lib_fabric.picture_lists import (
-    MAX_LIST_CHARACTERS,
-    WEIGHT,
-    NamedPicture,
-    format_picture_list,
-    parse_picture_list,
+from lib_fabric.pictures import SHORT_ID_DIGITS, is_full_id
+from lib_fabric.settings import (
+    MAX_PICTURES,
+    MOST_PICTURES,
+    SettingField,
+    shorten,
 )
-from lib_fabric.settings import MAX_PICTURES
 
 ListName = Literal["liked", "disliked"]
-OTHER_LIST: dict[ListName, ListName] = {"liked": "disliked", "disliked": "liked"}
+LIST_NAMES: tuple[ListName, ...] = ("liked", "disliked")
+_FULL: dict[ListName, str] = {
+    "liked": "At most {} can be liked. Remove one before adding another.",
+    "disliked": "At most {} can be disliked. Remove one before adding another.",
+}
+WEIGHT = SettingField("weight", "Weight", "How much this picture counts.", 1.0, 0.0, 2.0)
+P = TypeVar("P")
+Q = TypeVar("Q")
 
 
 @dataclass(frozen=True)
-class Ratings:
-    """The ids of the liked and disliked pictures, oldest first; no id is in both or twice.
+class Rated(Generic[P]):
+    """A picture and how much it counts (0 to 2, 1 = as its list's strength says)."""
 
-    Attributes:
-        weights: how much a picture counts, by id; one that is not named counts 1.
-    """
+    picture: P
+    weight: float = 1.0
 
-    liked: tuple[str, ...] = ()
-    disliked: tuple[str, ...] = ()
-    weights: Mapping[str, float] = field(default_factory=dict)
 
-    @classmethod
-    def from_lists(cls, liked: object, disliked: object) -> Ratings:
-        """Ratings from the texts in which the page keeps its lists; what is no id is skipped."""
-        first = _named(liked)
-        second = {
-            picture_id: weight
-            for picture_id, weight in _named(disliked).items()
-            if picture_id not in first
-        }
-        return cls.from_weighted(first, second)
+@dataclass(frozen=True)
+class Ratings(Generic[P]):
+    """The liked and the disliked pictures, oldest first; every change returns new ratings."""
 
-    @classmethod
-    def from_weighted(cls, liked: Mapping[str, float], disliked: Mapping[str, float]) -> Ratings:
-        """Ratings from weights by id."""
-        both = {**liked, **disliked}
-        weights = {picture_id: weight for picture_id, weight in both.items() if weight != 1}
-        return cls(tuple(liked), tuple(disliked), weights)
+    liked: tuple[Rated[P], ...] = ()
+    disliked: tuple[Rated[P], ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.liked or self.disliked)
@@ -59,30 +53,39 @@ class Ratings:
     def __len__(self) -> int:
         return len(self.liked) + len(self.disliked)
 
-    def ids(self, name: ListName) -> tuple[str, ...]:
-        """The ids in the list `name`."""
+    def __iter__(self) -> Iterator[Rated[P]]:
+        return itertools.chain(self.liked, self.disliked)
+
+    def of(self, name: ListName) -> tuple[Rated[P], ...]:
+        """The list `name`."""
         return self.liked if name == "liked" else self.disliked
 
-    def weight(self, picture_id: str) -> float:
-        """How much a picture counts (0 to 2)."""
-        return self.weights.get(picture_id, 1.0)
+    def pictures(self, name: ListName) -> tuple[P, ...]:
+        """The pictures in the list `name`, without their weights."""
+        return tuple(each.picture for each in self.of(name))
 
-    def named(self, name: ListName) -> tuple[NamedPicture, ...]:
-        """The pictures in the list `name` with their weights."""
-        return tuple(NamedPicture(each, self.weight(each)) for each in self.ids(name))
+    def list_of(self, picture: P) -> ListName | None:
+        """The list that holds `picture`, if any."""
+        return next((name for name in LIST_NAMES if picture in self.pictures(name)), None)
 
-    def text(self, name: ListName) -> str:
-        """The list `name` as `from_lists` reads it."""
-        return format_picture_list(self.named(name))
+    def map(self, change: Callable[[P], Q]) -> Ratings[Q]:
+        """The same ratings of `change(picture)` for each picture."""
+        return self._each(lambda rated: Rated(change(rated.picture), rated.weight))
 
-    def list_of(self, picture_id: str) -> ListName | None:
-        """The list that holds `picture_id`, if any."""
-        if picture_id in self.liked:
-            return "liked"
-        return "disliked" if picture_id in self.disliked else None
+    def unique(self) -> Ratings[P]:
+        """Each picture once, as it is first found: liked ones before disliked ones."""
+        seen: set[P] = set()
 
-    def rate(self, picture_id: str, name: ListName, limit: int = MAX_PICTURES) -> Ratings:
-        """Puts a picture into the list `name`, out of the other one if it is there.
+        def first(rated: Rated[P]) -> Rated[P] | None:
+            if rated.picture in seen:
+                return None
+            seen.add(rated.picture)
+            return rated
+
+        return self._each(first)
+
+    def rate(self, picture: P, name: ListName, limit: int = MAX_PICTURES) -> Ratings[P]:
+        """Puts a picture into the list `name`; one of the other list moves, with its weight.
 
         Args:
             limit: the most that a list may hold.
@@ -90,61 +93,99 @@ class Ratings:
         Raises:
             FabricError: the list is full.
         """
-        if picture_id in self.ids(name):
+        if picture in self.pictures(name):
             return self
-        if len(self.ids(name)) >= limit:
-            raise FabricError(f"At most {limit} can be {name}. Remove one before adding another.")
-        rest = self.remove(picture_id)
-        lists = {name: (*rest.ids(name), picture_id)}
-        return replace(rest, weights=self.weights, **lists)
+        if len(self.of(name)) >= limit:
+            raise FabricError(_FULL[name], limit)
+        found = [each for each in self if each.picture == picture]
+        rest = self.remove(picture)
+        return replace(rest, **{name: (*rest.of(name), *(found or [Rated(picture)]))})
 
-    def remove(self, picture_id: str) -> Ratings:
-        """Forgets the rating of a picture; unknown ids change nothing."""
-        return self._only({each for each in (*self.liked, *self.disliked) if each != picture_id})
+    def remove(self, picture: P) -> Ratings[P]:
+        """Forgets the rating of a picture; unknown ones change nothing."""
+        return self._each(lambda rated: None if rated.picture == picture else rated)
 
-    def move(self, picture_id: str, name: ListName, limit: int = MAX_PICTURES) -> Ratings:
+    def move(self, picture: P, name: ListName, limit: int = MAX_PICTURES) -> Ratings[P]:
         """Moves a rated picture, with its weight, to the list `name`.
 
         Raises:
             FabricError: the picture is not rated on this page, or the list is full.
         """
-        self._require(picture_id)
-        return self.rate(picture_id, name, limit)
+        self._require(picture)
+        return self.rate(picture, name, limit)
 
-    def weigh(self, picture_id: str, weight: float) -> Ratings:
+    def weigh(self, picture: P, weight: float) -> Ratings[P]:
         """Lets a rated picture count `weight`.
 
         Raises:
             FabricError: the picture is not rated on this page, or the weight is out of range.
         """
-        self._require(picture_id)
-        rest = {each: other for each, other in self.weights.items() if each != picture_id}
-        checked = float(WEIGHT.check(weight))
-        return replace(self, weights=rest if checked == 1 else {**rest, picture_id: checked})
+        self._require(picture)
+        changed = Rated(picture, float(WEIGHT.check(weight)))
+        return self._each(lambda rated: changed if rated.picture == picture else rated)
 
-    def clear(self, name: ListName) -> Ratings:
+    def clear(self, name: ListName) -> Ratings[P]:
         """Empties the list `name`."""
-        return self._only(set(self.ids(OTHER_LIST[name])))
+        return replace(self, **{name: ()})
 
-    def _only(self, kept: set[str]) -> Ratings:
-        return Ratings(
-            tuple(each for each in self.liked if each in kept),
-            tuple(each for each in self.disliked if each in kept),
-            {each: weight for each, weight in self.weights.items() if each in kept},
-        )
+    def _each(self, change: Callable[[Rated[P]], Rated[Q] | None]) -> Ratings[Q]:
+        """What `change` makes of each rated picture; None leaves it out."""
+        lists = (map(change, self.of(name)) for name in LIST_NAMES)
+        return Ratings(*(tuple(each for each in found if each is not None) for found in lists))
 
-    def _require(self, picture_id: str) -> None:
-        if self.list_of(picture_id) is None:
+    def _require(self, picture: P) -> None:
+        if self.list_of(picture) is None:
             raise FabricError("That picture is no longer rated.")
 
 
-def _named(text: object) -> dict[str, float]:
-    """Weights by id. The text is the browser's word: nonsense in it must not cost the rest."""
-    pictures: dict[str, float] = {}
-    for entry in text[:MAX_LIST_CHARACTERS].split() if isinstance(text, str) else ():
-        try:
-            (picture,) = parse_picture_list(entry, "list")
-        except FabricError:
-            continue
-        pictures.setdefault(picture.picture_id, picture.weight)
-    return pictures
+def to_json(ratings: Ratings[str]) -> str:
+    """Ratings of whole ids as they are kept.
+
+    Raises:
+        FabricError: a wrong id or weight, too many pictures, one named twice.
+    """
+    kept = checked(ratings)
+    lists = {name: [(each.picture, each.weight) for each in kept.of(name)] for name in LIST_NAMES}
+    return json.dumps(lists)
+
+
+def from_json(text: object) -> Ratings[str]:
+    """Reads what `to_json` wrote.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        found = json.loads(text)  # type: ignore[arg-type]  # caught below
+        lists = (tuple(Rated(*each) for each in found[name]) for name in LIST_NAMES)
+        return checked(Ratings(*lists))
+    except (ValueError, KeyError, TypeError, RecursionError, FabricError) as error:
+        raise ValueError("no lists of pictures") from error
+
+
+def checked(ratings: Ratings[str]) -> Ratings[str]:
+    """Ratings as they can be kept: whole ids, each once, not too many, and numbers for weights.
+
+    Raises:
+        FabricError: anything else; the sentence names it.
+    """
+    for name in LIST_NAMES:
+        length = len(ratings.of(name))
+        if length > MOST_PICTURES:
+            raise FabricError(
+                "'{}' may hold at most {} pictures, not {}.", name, MOST_PICTURES, length
+            )
+    seen: set[str] = set()
+    for rated in ratings:
+        if not is_full_id(rated.picture):
+            raise FabricError("{} is not the id of a picture.", shorten(rated.picture))
+        if rated.picture in seen:
+            raise FabricError(
+                "picture {} is named twice.", shorten(rated.picture[:SHORT_ID_DIGITS])
+            )
+        seen.add(rated.picture)
+    lists = (
+        tuple(Rated(each.picture, float(WEIGHT.check(each.weight))) for each in ratings.of(name))
+        for name in LIST_NAMES
+    )
+    return Ratings(*lists)

@@ -6,21 +6,12 @@ Knows settings and pictures; not where they come from.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lib_fabric.picture_lists import NamedPicture, format_picture_list
 from lib_fabric.pictures import Picture, to_png
-from lib_fabric.settings import INFOTEXT_PREFIX, FabricSettings
-
-PICTURE_LISTS = ("liked", "disliked")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A rated picture and how much it counts (0 to 2, 1 = as its list's strength says)."""
-
-    picture: Picture
-    weight: float = 1.0
+from lib_fabric.rating_texts import format_list
+from lib_fabric.ratings import LIST_NAMES, Rated, Ratings
+from lib_fabric.settings import FabricSettings, infotext_key
 
 
 @dataclass(frozen=True)
@@ -28,31 +19,25 @@ class FabricRequest:
     """One generation's settings and rated pictures."""
 
     settings: FabricSettings
-    liked: tuple[Reference, ...] = ()
-    disliked: tuple[Reference, ...] = ()
+    ratings: Ratings[Picture] = field(default_factory=Ratings)
 
     @property
     def is_active(self) -> bool:
         """Whether anything can change the pictures; if not, nothing may be touched."""
-        settings = self.settings
-        return settings.enabled and bool(self.liked or self.disliked)
+        return self.settings.enabled and bool(self.ratings)
 
     def to_arguments(self) -> dict[str, object]:
         """The JSON object that asks for the same on any machine: pictures in base64, not by id."""
-        lists = {name: list(map(_to_entry, getattr(self, name))) for name in PICTURE_LISTS}
+        lists = {name: list(map(_to_entry, self.ratings.of(name))) for name in LIST_NAMES}
         return {**self.settings.to_mapping(), **lists}
 
     def to_infotext(self) -> dict[str, str]:
         """Infotext entries: settings off their default, then the pictures' ids and weights."""
-        entries = self.settings.to_infotext()
-        for name in PICTURE_LISTS:
-            references = getattr(self, name)
-            if references:
-                named = (NamedPicture(each.picture.short_id, each.weight) for each in references)
-                entries[f"{INFOTEXT_PREFIX} {name}"] = format_picture_list(named)
-        return entries
+        named = self.ratings.map(lambda picture: picture.short_id)
+        lists = {infotext_key(name): format_list(named.of(name)) for name in LIST_NAMES}
+        return self.settings.to_infotext() | {key: text for key, text in lists.items() if text}
 
 
-def _to_entry(reference: Reference) -> dict[str, object]:
-    data = base64.b64encode(to_png(reference.picture.image))
-    return {"image": data.decode(), "weight": reference.weight}
+def _to_entry(rated: Rated[Picture]) -> dict[str, object]:
+    data = base64.b64encode(to_png(rated.picture.image))
+    return {"image": data.decode(), "weight": rated.weight}

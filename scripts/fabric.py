@@ -8,18 +8,18 @@ from functools import partial
 
 # By module: the host registers every Script subclass that it finds in this namespace.
 from modules import script_callbacks, scripts
-from modules.ui_components import InputAccordion, ToolButton
 
 from lib_fabric.arguments import parse_arguments
 
 # At load time: the package is found on sys.path only while this file is being executed.
 from lib_fabric.errors import FabricError, doing
-from lib_fabric.hosts import localization, options, pictures, sampling, sharing, xyz_plot
+from lib_fabric.hosts import localization, options, sampling, sharing, xyz_plot
 from lib_fabric.hosts.automatic1111.generation import WebuiHost
 from lib_fabric.hosts.axes import with_cell_settings
+from lib_fabric.hosts.page_host import WebuiPageHost
 from lib_fabric.infotext import write_infotext
 from lib_fabric.library.library import Library
-from lib_fabric.page.accordion import FabricUi, Toolkit
+from lib_fabric.page.tab import FabricTab
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
@@ -45,15 +45,7 @@ class FabricScript(scripts.Script):
 
     def ui(self, is_img2img):
         tab = "img2img" if is_img2img else "txt2img"
-        toolkit = Toolkit(
-            InputAccordion,
-            ToolButton,
-            pictures.gallery_picture,
-            pictures.picture_details,
-            options.max_pictures,
-            options.start_values(),
-        )
-        page = FabricUi(tab, LIBRARY, toolkit)
+        page = FabricTab(tab, LIBRARY, WebuiPageHost())
         components = page.build()
         # With --api the host calls ui() again in throw-away pages; the first one is the real one.
         if self._page is None:

@@ -7,23 +7,19 @@ keys of its own making; they are untrusted, and what is not such a key is not ke
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import logging
 import math
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.rating import clean_text
 from lib_fabric.library.storage.database import Database
 from lib_fabric.library.storage.records import Key, Records
-from lib_fabric.picture_lists import WEIGHT, NamedPicture
-from lib_fabric.pictures import SHORT_ID_DIGITS, is_full_id
-from lib_fabric.request import PICTURE_LISTS
-from lib_fabric.settings import MOST_PICTURES, shorten
+from lib_fabric.ratings import Ratings, from_json, to_json
 
 MAX_AGE_SECONDS = 30 * 24 * 3600.0
 MAX_SETS_EACH_OWNER = 200
@@ -37,11 +33,8 @@ _KEY_COLUMNS = ("owner", "browser_key", "page_key", "tab")
 _WHERE_KEY = "WHERE " + " AND ".join(f"{name} = ?" for name in _KEY_COLUMNS)
 
 
-PictureLists = Mapping[str, tuple[NamedPicture, ...]]
-
-
 class ActiveSets:
-    """The active pictures of every page, by the lists of `request.PICTURE_LISTS`.
+    """The active pictures of every page, by their ids.
 
     Every method raises FabricError (500) with one sentence where the disk fails.
     """
@@ -52,7 +45,7 @@ class ActiveSets:
         database.add_rebuild(self._rebuild)
 
     def save(
-        self, page_key: object, browser_key: object, owner: str, tab: str, pictures: PictureLists
+        self, page_key: object, browser_key: object, owner: str, tab: str, ratings: Ratings[str]
     ) -> None:
         """Keeps a page's set, empty ones too; nothing happens where a key is not one.
 
@@ -62,7 +55,7 @@ class ActiveSets:
         if not (_is_key(page_key) and _is_key(browser_key)):
             return
         key = (clean_text(owner), browser_key, page_key, clean_text(tab))
-        text = pictures_json(pictures)
+        text = to_json(ratings)
 
         def work(connection: sqlite3.Connection) -> list[Key]:
             now = time.time()
@@ -74,15 +67,13 @@ class ActiveSets:
         if forgotten:
             self._drop_records(forgotten)
 
-    def load(
-        self, page_key: object, browser_key: object, owner: str, tab: str
-    ) -> dict[str, tuple[NamedPicture, ...]]:
-        """The page's own set; for a new page the browser's latest of this tab; else empty lists.
+    def load(self, page_key: object, browser_key: object, owner: str, tab: str) -> Ratings[str]:
+        """The page's own set; for a new page the browser's latest of this tab; else an empty one.
 
         A page that was emptied stays empty. Pictures may have left the store meanwhile.
         """
         if not _is_key(browser_key):
-            return _empty()
+            return Ratings()
         own = page_key if _is_key(page_key) else ""
         row = self._database.read(
             lambda connection: connection.execute(
@@ -93,11 +84,14 @@ class ActiveSets:
             ).fetchone()
         )
         if row is None:
-            return _empty()
+            return Ratings()
         *key, pictures, used_at = row
         if time.time() - used_at > _DAY_SECONDS:
             self._touch(tuple(key))
-        return read_pictures(pictures)
+        try:
+            return from_json(pictures)
+        except ValueError:
+            return Ratings()
 
     def _touch(self, key: Key) -> None:
         """Notes that a set is still in use; once a day, since reading should not write."""
@@ -139,70 +133,12 @@ class ActiveSets:
         return ids_of(connection.execute("SELECT pictures FROM active_sets"))
 
 
-def pictures_json(pictures: PictureLists) -> str:
-    """Picture lists as they are kept.
-
-    Raises:
-        FabricError: an unknown list, a wrong id or weight, too many pictures, one named twice.
-    """
-    for name in pictures:
-        if name not in PICTURE_LISTS:
-            raise FabricError(f"there is no list {shorten(name)} of pictures.")
-    lists = {name: tuple(pictures.get(name, ())) for name in PICTURE_LISTS}
-    for name, entries in lists.items():
-        if len(entries) > MOST_PICTURES:
-            raise FabricError(
-                f"'{name}' may hold at most {MOST_PICTURES} pictures, not {len(entries)}."
-            )
-    checked = {name: [_checked(each) for each in entries] for name, entries in lists.items()}
-    seen: set[str] = set()
-    for picture_id, _ in itertools.chain(*checked.values()):
-        if picture_id in seen:
-            raise FabricError(f"picture {shorten(picture_id[:SHORT_ID_DIGITS])} is named twice.")
-        seen.add(picture_id)
-    return json.dumps(checked)
-
-
-def read_pictures(text: str) -> dict[str, tuple[NamedPicture, ...]]:
-    """What `pictures_json` wrote; empty where it is damaged."""
-    try:
-        return parse_pictures(text)
-    except ValueError:
-        return _empty()
-
-
-def parse_pictures(text: object) -> dict[str, tuple[NamedPicture, ...]]:
-    """What `pictures_json` wrote.
-
-    Raises:
-        ValueError: it is damaged.
-    """
-    try:
-        found = json.loads(text)  # type: ignore[arg-type]  # caught below
-        return {
-            name: tuple(NamedPicture(*_checked(NamedPicture(*each))) for each in found[name])
-            for name in PICTURE_LISTS
-        }
-    except (ValueError, KeyError, TypeError, RecursionError, FabricError) as error:
-        raise ValueError("no picture lists") from error
-
-
 def ids_of(rows: Iterable[tuple[str]]) -> set[str]:
-    """The ids in rows of one column with what `pictures_json` wrote somewhere in it.
+    """The ids in rows of one column with what `ratings.to_json` wrote somewhere in it.
 
     Whatever looks like an id counts: of a damaged row no picture must be lost.
     """
     return {each for (text,) in rows for each in _ANY_ID.findall(str(text))}
-
-
-def _checked(picture: NamedPicture) -> tuple[str, float]:
-    if not is_full_id(picture.picture_id):
-        raise FabricError(f"{shorten(picture.picture_id)} is not the id of a picture.")
-    return picture.picture_id, float(WEIGHT.check(picture.weight))
-
-
-def _empty() -> dict[str, tuple[NamedPicture, ...]]:
-    return {name: () for name in PICTURE_LISTS}
 
 
 def _is_key(key: object) -> bool:

@@ -17,12 +17,10 @@ import zlib
 from collections.abc import Mapping
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.active_sets import pictures_json, read_pictures
 from lib_fabric.library.presets import Preset, check_name, check_settings
 from lib_fabric.library.store import PictureStore
-from lib_fabric.picture_lists import NamedPicture
 from lib_fabric.pictures import MAX_FILE_BYTES, Picture, decode_bytes, to_png
-from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.ratings import LIST_NAMES, Rated, Ratings, checked
 from lib_fabric.settings import MOST_PICTURES, shorten
 
 FORMAT = "fabric-preset"
@@ -31,7 +29,7 @@ MAX_ARCHIVE_BYTES = 512 * 2**20
 MAX_JSON_BYTES = 2**18
 _JSON_NAME = "preset.json"
 _PICTURE_NAME = re.compile(r"pictures/([0-9a-f]{64})\.png")
-_FIELDS = ("format", "version", "name", "settings", *PICTURE_LISTS)
+_FIELDS = ("format", "version", "name", "settings", *LIST_NAMES)
 _ENTRY_FIELDS = ("id", "weight")
 # Others (LZMA above all) may ask for gigabytes of memory to unpack a few bytes.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -51,8 +49,9 @@ def to_zip(preset: Preset, store: PictureStore) -> bytes:
         "name": preset.name,
         "settings": dict(preset.settings),
     }
-    for name, entries in preset.pictures.items():
-        content[name] = [{"id": each.picture_id, "weight": each.weight} for each in entries]
+    for name in LIST_NAMES:
+        entries = preset.ratings.of(name)
+        content[name] = [{"id": each.picture, "weight": each.weight} for each in entries]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         text = json.dumps(content, ensure_ascii=False, indent=2)
@@ -94,7 +93,7 @@ class _Archive:
         self._entries: dict[str, zipfile.ZipInfo] = {}
         self._num_bytes = 0
         entries = archive.infolist()
-        if len(entries) > 1 + len(PICTURE_LISTS) * MOST_PICTURES:
+        if len(entries) > 1 + len(LIST_NAMES) * MOST_PICTURES:
             raise FabricError(f"This file holds {len(entries)} entries, too many for a preset.")
         for entry in entries:
             name = entry.filename
@@ -162,18 +161,16 @@ def _parse(data: bytes) -> Preset:
     if not isinstance(content["settings"], dict):
         raise FabricError(f"'settings' must be an object, not {shorten(content['settings'])}.")
     name, settings = check_name(content["name"]), check_settings(content["settings"])
-    lists = {each: _parse_list(content[each], each) for each in PICTURE_LISTS}
-    return Preset(name, settings, **read_pictures(pictures_json(lists)))
+    ratings = Ratings(*(_parse_list(content[each], each) for each in LIST_NAMES))
+    return Preset(name, settings, checked(ratings))
 
 
-def _parse_list(value: object, name: str) -> tuple[NamedPicture, ...]:
+def _parse_list(value: object, name: str) -> tuple[Rated[str], ...]:
     if not isinstance(value, list):
         raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
-    if len(value) > MOST_PICTURES:
-        raise FabricError(f"'{name}' may hold at most {MOST_PICTURES} pictures, not {len(value)}.")
     for index, entry in enumerate(value):
         _check_fields(entry, _ENTRY_FIELDS, f"{name}[{index}]")
-    return tuple(NamedPicture(entry["id"], entry["weight"]) for entry in value)
+    return tuple(Rated(entry["id"], entry["weight"]) for entry in value)
 
 
 def _check_fields(value: object, known: tuple[str, ...], where: str) -> None:
@@ -199,7 +196,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _ids(preset: Preset) -> set[str]:
-    return {each.picture_id for entries in preset.pictures.values() for each in entries}
+    return {each.picture for each in preset.ratings}
 
 
 def _picture_name(picture_id: str) -> str:

@@ -15,13 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.active_sets import ids_of, parse_pictures, pictures_json
+from lib_fabric.library.active_sets import ids_of
 from lib_fabric.library.rating import clean_text, fold
 from lib_fabric.library.storage.database import Database
 from lib_fabric.library.storage.records import Records
 from lib_fabric.library.store import PictureStore, missing_picture
-from lib_fabric.picture_lists import NamedPicture
-from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.ratings import Ratings, from_json, to_json
 from lib_fabric.settings import FabricSettings, shorten
 from lib_fabric.visible_text import is_visible
 
@@ -32,20 +31,14 @@ MAX_PRESETS_EACH_OWNER = 500
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings by name, and the pictures with their weights.
+    """Settings by name, and the ratings of pictures by their ids.
 
     Settings that are missing mean their default.
     """
 
     name: str
     settings: Mapping[str, object] = field(default_factory=dict)
-    liked: tuple[NamedPicture, ...] = ()
-    disliked: tuple[NamedPicture, ...] = ()
-
-    @property
-    def pictures(self) -> dict[str, tuple[NamedPicture, ...]]:
-        """Both lists, as `ActiveSets` takes them."""
-        return {name: getattr(self, name) for name in PICTURE_LISTS}
+    ratings: Ratings[str] = field(default_factory=Ratings)
 
 
 class Presets:
@@ -87,10 +80,9 @@ class Presets:
 
         def work(connection: sqlite3.Connection) -> None:
             # Inside: whoever deletes pictures holds the write lock meanwhile.
-            for entries in preset.pictures.values():
-                for each in entries:
-                    if each.picture_id not in self._store:
-                        raise missing_picture(each.picture_id)
+            for each in preset.ratings:
+                if each.picture not in self._store:
+                    raise missing_picture(each.picture)
             found = _row(connection, owner, preset.name)
             if found and not overwrite:
                 raise _taken(preset.name)
@@ -216,7 +208,7 @@ def _content(preset: Preset) -> str:
         {
             "name": preset.name,
             "settings": dict(preset.settings),
-            "pictures": pictures_json(preset.pictures),
+            "pictures": to_json(preset.ratings),
         },
         ensure_ascii=False,
     )
@@ -228,8 +220,8 @@ def _preset(content: str) -> Preset:
         found = json.loads(content)
         # Settings of another version of FABRIC are left out, not refused: it is the user's own.
         settings = {name: value for name, value in found["settings"].items() if name in known}
-        pictures = parse_pictures(found["pictures"])
-        return Preset(_known_form(found["name"]), check_settings(settings), **pictures)
+        ratings = from_json(found["pictures"])
+        return Preset(_known_form(found["name"]), check_settings(settings), ratings)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FabricError(
             "This preset is damaged. Delete it and save it again.", status_code=500

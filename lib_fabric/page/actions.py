@@ -1,7 +1,6 @@
 """What a press on the page asks for, read from what the browser sent.
 
-Knows JSON and the names of lists; not gradio, not the store. Everything here is untrusted: it
-comes from the browser, hidden fields included.
+Knows JSON and the names of lists; not gradio, not the store. Everything here is untrusted.
 """
 
 from __future__ import annotations
@@ -11,16 +10,15 @@ from dataclasses import dataclass, fields
 
 from lib_fabric.errors import FabricError
 from lib_fabric.pictures import ID_PATTERN
-from lib_fabric.ratings import ListName
-from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.ratings import LIST_NAMES, ListName
 from lib_fabric.visible_text import is_visible
 
 MAX_NAME = 60
-ON_THE_GALLERY = ("rate", "unrate")
-ON_A_PICTURE = ("activate", "move", "remove", "weigh", "forget")
-ON_THE_LISTS = ("open", "sync", "restore", "add", "clear", "history")
-ON_PRESETS = ("presets", "save", "load", "rename", "delete", "export", "import")
-_STEPS = (*ON_THE_GALLERY, *ON_A_PICTURE, *ON_THE_LISTS, *ON_PRESETS)
+ACTIONS = (
+    *("rate", "unrate", "add", "activate", "move", "remove", "weigh", "forget", "clear"),
+    *("open", "sync", "restore", "history"),
+    *("presets", "save", "load", "rename", "delete", "export", "import"),
+)
 _UNUSABLE = "FABRIC did not understand that press. Reload the page and try again."
 
 
@@ -67,36 +65,6 @@ class Action:
     parts: int = 1
 
 
-@dataclass(frozen=True)
-class ShownPictures:
-    """The result gallery as the browser sent it: entries and how many grids come first."""
-
-    entries: tuple[object, ...] = ()
-    num_grids: int = 0
-
-    @classmethod
-    def from_client(cls, gallery: object, generation_info: object) -> ShownPictures:
-        """Reads the gallery's value and the JSON of `generation_info_<tab>`."""
-        entries = tuple(gallery) if isinstance(gallery, (list, tuple)) else ()
-        return cls(entries, _num_grids(generation_info))
-
-    def pick(self, index: int) -> object:
-        """The entry at `index`; -1 stands for the only one.
-
-        Raises:
-            FabricError: nothing there, nothing selected, or a grid.
-        """
-        if not self.entries:
-            raise FabricError("There is no picture to rate yet. Generate one first.")
-        if index == -1 and len(self.entries) == 1:
-            index = 0
-        if not 0 <= index < len(self.entries):
-            raise FabricError("Select a picture first.")
-        if index < self.num_grids:
-            raise FabricError("This is the grid. Select one of its pictures.")
-        return self.entries[index]
-
-
 def parse_action(text: object) -> Action:
     """Reads the JSON that `fabric.js` sends.
 
@@ -114,7 +82,7 @@ def parse_action(text: object) -> Action:
         given[name] = _checked(value, type(getattr(Action, name, "")))
     action = Action(**{"do": "", **given})
     named = action.picture_id == "" or ID_PATTERN.fullmatch(action.picture_id)
-    if action.do not in _STEPS or action.to not in PICTURE_LISTS or not named:
+    if action.do not in ACTIONS or action.to not in LIST_NAMES or not named:
         raise FabricError(_UNUSABLE)
     return action
 
@@ -126,15 +94,6 @@ def readable_name(name: str) -> str:
     if len(text) > MAX_NAME:
         text = text[: MAX_NAME - 1] + "…"
     return text if is_visible(text) else "The picture"
-
-
-def _num_grids(generation_info: object) -> int:
-    try:
-        values = json.loads(generation_info) if isinstance(generation_info, str) else None
-    except (ValueError, RecursionError):
-        return 0
-    first = values.get("index_of_first_image") if isinstance(values, dict) else None
-    return first if type(first) is int and first >= 0 else 0
 
 
 def _checked(value: object, kind: type) -> object:

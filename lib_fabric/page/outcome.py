@@ -1,29 +1,27 @@
 """What a page brings along with a press, and what the press comes to.
 
-Knows actions and ratings; not gradio, not the library.
+Knows actions and ratings; not gradio, not the library's files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.history_change import Change
-from lib_fabric.page.actions import Action, ShownPictures
+from lib_fabric.page.actions import Action
+from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.ratings import Ratings
 
-
-@dataclass(frozen=True)
-class Note:
-    """One sentence for the user."""
-
-    text: str
-    is_warning: bool = True
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Page:
+class PageState:
     """What a page brings along with a press.
 
     Attributes:
@@ -35,7 +33,7 @@ class Page:
         settings: what its widgets show, by the setting's name.
     """
 
-    ratings: Ratings
+    ratings: Ratings[str]
     is_enabled: bool = False
     shown: ShownPictures = field(default_factory=ShownPictures)
     tab: str = "txt2img"
@@ -44,6 +42,14 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Download:
+    """A file for the user's browser."""
+
+    name: str
+    data: bytes
+
+
+@dataclass
 class Outcome:
     """What a press came to.
 
@@ -57,9 +63,10 @@ class Outcome:
         presets_changed: whether the list of presets is to be shown anew.
         download: a file for the user.
         change: what the press has changed in the history; None for nothing.
+        question: what the user is to be asked; on yes the page presses again, to overwrite.
     """
 
-    ratings: Ratings
+    ratings: Ratings[str]
     picture_id: str | None = None
     note: Note | None = None
     action: Action | None = None
@@ -68,19 +75,20 @@ class Outcome:
     presets_changed: bool = False
     download: Download | None = None
     change: Change | None = None
+    question: Message | None = None
 
 
-@dataclass(frozen=True)
-class Download:
-    """A file for the user's browser."""
+@contextlib.contextmanager
+def nothing_raised(outcome: Outcome) -> Iterator[None]:
+    """Lets whatever is raised inside become the note of `outcome`, unless it has one.
 
-    name: str
-    data: bytes
-
-
-def note_of(error: FabricError) -> Note:
-    """What went wrong, as a sentence of its own."""
-    text = str(error).removeprefix("FABRIC: ")
-    # Written to stand behind "FABRIC:"; a file's name keeps its letters.
-    is_word = text.partition(" ")[0].isalpha()
-    return Note(text[:1].upper() + text[1:] if is_word else text)
+    A press must never end in a traceback, an answer that does not come, or a lost list.
+    """
+    try:
+        yield
+    except FabricError as error:
+        outcome.note = outcome.note or Note(Message.of(error))
+    except Exception:  # noqa: BLE001 (it is logged, and said)
+        _log.exception("FABRIC: a press failed")
+        failed = Message("FABRIC failed here; see the WebUI's console.")
+        outcome.note = outcome.note or Note(failed)

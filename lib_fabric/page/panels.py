@@ -8,9 +8,9 @@ from __future__ import annotations
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action
 from lib_fabric.page.html.history import PAGE_SIZE, HistoryView, history_html
-from lib_fabric.page.html.lists import Thumbnail
+from lib_fabric.page.html.parts import Thumbnail
 from lib_fabric.page.html.presets import presets_html
-from lib_fabric.page.outcome import Page
+from lib_fabric.page.outcome import PageState
 
 
 class Panels:
@@ -25,7 +25,7 @@ class Panels:
         self._library = library
         self._thumbnail = thumbnail
 
-    def history(self, page: Page, action: Action) -> str:
+    def history(self, page: PageState, action: Action) -> str:
         """One page of the history: what matches the action's `search`, from its `offset` on.
 
         Raises:
@@ -40,7 +40,7 @@ class Panels:
         )
         return history_html(HistoryView(ratings, total, offset, action.search), self._thumbnail)
 
-    def presets(self, page: Page) -> str:
+    def presets(self, page: PageState) -> str:
         """The list of presets.
 
         Raises:

@@ -1,33 +1,38 @@
 """How a press on the page reaches the server, and the answer the page.
 
-gradio knows only whole components, so `fabric.js` writes one action into a hidden field, presses a
-hidden button and reads the reply out of another field. Knows gradio and the outcome of a press.
+The way goes through gradio's own events rather than through routes of ours: so it is gradio that
+asks for the login, keeps the queue and knows the address below which the WebUI is reached, in every
+version and family, each of which checks a login in another way. gradio knows only whole components,
+so `fabric.js` writes one action into a hidden field, presses a hidden button and reads the reply
+out of another field.
+
+Knows gradio and the names of what goes in and out; not what a press does.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
-from lib_fabric.page.outcome import Note, Outcome
-from lib_fabric.request import PICTURE_LISTS
+from lib_fabric.page.host import PageHost
 
 CHANNELS = ("edit", "rate")
+Answer = Callable[[gr.Request, Mapping[str, object]], Mapping[str, object]]
 
 
 class Relay:
     """The hidden components of one tab."""
 
-    def __init__(self, tab: str) -> None:
+    def __init__(self, tab: str, host: PageHost) -> None:
         self._tab = tab
+        self._host = host
 
     def build(self, lists: Sequence[str]) -> dict[str, Any]:
         """Creates them; returns the text fields that hold the page's `lists`, by name."""
-        with gr.Row(elem_id=self._id("relay")):
+        with gr.Row(elem_id=self._id("relay"), elem_classes=["fabric-relay"]):
             boxes = {name: self._box(name) for name in lists}
             self._action = self._box("action")
             self._reply = self._box("reply")
@@ -36,82 +41,62 @@ class Relay:
             # Set by infotext rather than by an answer: the page's script notices and asks for one.
             box.change(
                 fn=None,
-                _js=f"(...lists) => fabricUi.listsChanged('{self._tab}', lists)",
                 inputs=list(boxes.values()),
+                **self._host.javascript(
+                    f"(...lists) => fabricUi.listsChanged('{self._tab}', lists)"
+                ),
             )
         return boxes
 
     def wire(
-        self,
-        channel: str,
-        answer: Callable[..., list[Any]],
-        inputs: list[Any],
-        outputs: list[Any],
+        self, channel: str, answer: Answer, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
     ) -> None:
         """Makes presses of one channel reach `answer`.
 
         Args:
-            answer: called with gradio's request, the action's JSON and the `inputs`; returns the
-                `outputs` and the reply's JSON.
+            answer: called with gradio's request and the values of `action` and of `inputs`, by
+                name; returns values of `reply` and of `outputs`, by name. What it leaves out stays
+                as it is on the page.
+            inputs: components by name.
+            outputs: components by name.
         """
-        inputs = [self._action, *inputs]
+        inputs = {"action": self._action, **inputs}
+        outputs = {"reply": self._reply, **outputs}
+
+        def handle(request: gr.Request, *values: object) -> dict[Any, object]:
+            told = answer(request, dict(zip(inputs, values, strict=True)))
+            return {outputs[name]: value for name, value in told.items()}
+
+        what = json.dumps({"names": list(inputs), "entryPath": self._host.entry_path})
         event = self._buttons[channel].click(
-            fn=answer,
-            # gradio hands over the outputs' values too; only the inputs may go back.
-            _js=f"(...values) => fabricUi.take('{self._tab}', '{channel}', "
-            f"values.slice(0, {len(inputs)}))",
-            inputs=inputs,
-            outputs=[*outputs, self._reply],
+            fn=handle,
+            inputs=list(inputs.values()),
+            outputs=list(outputs.values()),
             show_progress="hidden",
             api_name=False,
+            # gradio hands over the outputs' values too; only the inputs may go back.
+            **self._host.javascript(
+                f"(...values) => fabricUi.take('{self._tab}', '{channel}', {what}, "
+                f"values.slice(0, {len(inputs)}))"
+            ),
         )
         event.then(
-            fn=None, _js=f"(reply) => fabricUi.finish('{self._tab}', reply)", inputs=[self._reply]
+            fn=None,
+            inputs=[self._reply],
+            **self._host.javascript(f"(reply) => fabricUi.finish('{self._tab}', reply)"),
         )
 
     def _box(self, name: str) -> Any:  # noqa: ANN401 (gradio component)
         # Not visible=False, here and below: later versions of gradio leave such components out of
         # the page, and an invisible field never says that it was changed. style.css hides the row.
-        return hidden_from_config(gr.Textbox("", label=self._id(name), elem_id=self._id(name)))
+        return self._made(gr.Textbox("", label=self._id(name), elem_id=self._id(name)))
 
     def _button(self, name: str) -> Any:  # noqa: ANN401 (gradio component)
-        return hidden_from_config(gr.Button(self._id(name), elem_id=self._id(name)))
+        return self._made(gr.Button(self._id(name), elem_id=self._id(name)))
+
+    def _made(self, component: Any) -> Any:  # noqa: ANN401 (gradio component)
+        self._host.keep_out_of_config(component)
+        return component
 
     def _id(self, name: str) -> str:
         return f"{self._tab}_fabric_{name}"
-
-
-def hidden_from_config(component: Any) -> Any:  # noqa: ANN401 (any gradio component)
-    """The component, left out of the host's ui-config.json, which would freeze its value."""
-    # Host modules/ui_loadsave.py.
-    component.do_not_save_to_config = True
-    return component
-
-
-def reply_json(outcome: Outcome, note: Note | None, limit: int) -> str:
-    """What `fabric.js` needs to know of an answer; each list may hold `limit` pictures."""
-    download = outcome.download
-    return json.dumps(
-        {
-            "number": outcome.action.number if outcome.action else 0,
-            "liked": outcome.ratings.liked,
-            "disliked": outcome.ratings.disliked,
-            "texts": [outcome.ratings.text(name) for name in PICTURE_LISTS],
-            "limit": limit,
-            "rated": outcome.picture_id,
-            "change": outcome.change.to_text() if outcome.change else "",
-            "note": note.text if note else "",
-            "failed": bool(note and note.is_warning),
-            "file": download
-            and {"name": download.name, "data": base64.b64encode(download.data).decode()},
-        }
-    )
-
-
-def toast(note: Note | None) -> None:
-    """Shows a note in gradio's own way, where it can."""
-    # With --no-gradio-queue gradio cannot toast and warns on the console for every try;
-    # fabric.js shows the note itself then.
-    blocks = getattr(getattr(gr.context, "thread_data", None), "blocks", None)
-    if note is not None and blocks is not None and blocks.enable_queue:
-        (gr.Warning if note.is_warning else gr.Info)(note.text)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lib_fabric.request import Reference
+from lib_fabric import ratings
+from lib_fabric.pictures import Picture
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Rated:
     list_name: str = ""
 
 
-def weigh(references: Iterable[Reference], strength: float, list_name: str) -> tuple[Rated, ...]:
+def weigh(
+    references: Iterable[ratings.Rated[Picture]], strength: float, list_name: str
+) -> tuple[Rated, ...]:
     """The references that count at all where all of them count `strength`."""
     weighed = [Rated(each.picture.id, strength * each.weight, list_name) for each in references]
     return tuple(each for each in weighed if each.weight > 0)

@@ -20,7 +20,8 @@ from lib_fabric.attention.merging import Merging
 from lib_fabric.attention.retry import Frugality
 from lib_fabric.attention.rows import LayerStates, RowGroup
 from lib_fabric.errors import doing, is_out_of_memory
-from lib_fabric.request import PICTURE_LISTS, FabricRequest
+from lib_fabric.ratings import LIST_NAMES
+from lib_fabric.request import FabricRequest
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.methods import METHODS, Rated, weigh
 from lib_fabric.steering.picture_numbers import RowNumbers
@@ -190,8 +191,8 @@ class FabricSession:
             return None
         strengths = feedback_weights(self._request.settings, step.progress)
         liked, disliked = (
-            weigh(getattr(self._request, name), strength, name)
-            for name, strength in zip(PICTURE_LISTS, strengths, strict=True)
+            weigh(self._request.ratings.of(name), strength, name)
+            for name, strength in zip(LIST_NAMES, strengths, strict=True)
         )
         if not liked and not disliked:
             self._looks.forget()
@@ -228,7 +229,7 @@ class FabricSession:
         self._pass_key = key
 
     def _latents_of(self, picture_ids: Set[str], step: DenoiseStep) -> dict[str, torch.Tensor]:
-        rated = (*self._request.liked, *self._request.disliked)
+        rated = self._request.ratings
         pictures = [each.picture for each in rated if each.picture.id in picture_ids]
         encoding = self._host.progress_text(ENCODING_TEXT)
         with doing("encoding the rated pictures"), encoding:
@@ -243,10 +244,10 @@ class FabricSession:
         """How each list's pictures are merged, so that together they keep to the limit."""
         settings = self._request.settings
         mergings = {}
-        for name in PICTURE_LISTS:
+        for name in LIST_NAMES:
             share = settings.max_tokens
             if share:
-                share = max(1, share // max(1, len(getattr(self._request, name))))
+                share = max(1, share // max(1, len(self._request.ratings.of(name))))
             mergings[name] = Merging.at(size_latent, settings.merge, share)
         return mergings
 

@@ -5,6 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lib_fabric.attention import rows as row_attention
+from lib_fabric.ratings import Ratings
 from lib_fabric.steering.methods import METHODS
 from lib_fabric.steering.reference_pass import References
 from lib_fabric.steering.state_cache import StateCache
@@ -162,7 +163,7 @@ def test_all_rows_of_a_batch_share_what_was_seen(fake_host, passes, method):
 
 def test_a_picture_in_both_lists_is_looked_at_once(fake_host, passes):
     request = make_request((1.0,), ())
-    both = type(request)(request.settings, request.liked, request.liked)
+    both = type(request)(request.settings, Ratings(*[request.ratings.liked] * 2))
     _sample(fake_host, both)
     assert len(passes) == 1
 

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lib_fabric.pictures import from_image
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.pictures import Picture, from_image
+from lib_fabric.ratings import Rated, Ratings
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.reference_pass import Conditioning
 from tests.bench.cases import Case
@@ -57,14 +58,13 @@ class BenchHost:
 
 def make_request(num_liked: int, num_disliked: int, **settings: object) -> FabricRequest:
     """A request with pictures that are always the same; feedback at every step by default."""
-    references = [_reference(seed) for seed in range(num_liked + num_disliked)]
+    rated = [_rated(seed) for seed in range(num_liked + num_disliked)]
     return FabricRequest(
         FabricSettings(**{"enabled": True, "end": 1.0, **settings}),
-        tuple(references[:num_liked]),
-        tuple(references[num_liked:]),
+        Ratings(tuple(rated[:num_liked]), tuple(rated[num_liked:])),
     )
 
 
-def _reference(seed: int) -> Reference:
+def _rated(seed: int) -> Rated[Picture]:
     pixels = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    return Reference(from_image(Image.fromarray(pixels)))
+    return Rated(from_image(Image.fromarray(pixels)))

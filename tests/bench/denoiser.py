@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import torch
 
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric import ratings
+from lib_fabric.pictures import Picture
+from lib_fabric.request import FabricRequest
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.methods import METHODS, Rated
 from lib_fabric.steering.picture_numbers import RowNumbers
@@ -75,8 +77,8 @@ class Denoiser:
         """Operations of a step with feedback over those without: (cold, warm)."""
         settings = request.settings
         strengths = feedback_weights(settings, 0.0)
-        liked = _weigh(request.liked, strengths[0])
-        disliked = _weigh(request.disliked, strengths[1])
+        liked = _weigh(request.ratings.liked, strengths[0])
+        disliked = _weigh(request.ratings.disliked, strengths[1])
         method = METHODS[settings.method]
         numbers = RowNumbers().of_rows(self._inputs(2 * batch_size)["x"], 2 * batch_size, False)
         attended = []
@@ -112,6 +114,6 @@ class Denoiser:
         self.unet(timesteps=timesteps, **self._inputs(rows))
 
 
-def _weigh(references: tuple[Reference, ...], strength: float) -> tuple[Rated, ...]:
+def _weigh(references: tuple[ratings.Rated[Picture], ...], strength: float) -> tuple[Rated, ...]:
     weighed = [Rated(each.picture.id, strength * each.weight) for each in references]
     return tuple(each for each in weighed if each.weight > 0)

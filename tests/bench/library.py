@@ -26,10 +26,9 @@ from lib_fabric.library.presets import Preset
 from lib_fabric.library.rating import Details
 from lib_fabric.page.actions import Action
 from lib_fabric.page.html.history import PAGE_SIZE
-from lib_fabric.page.outcome import Page
+from lib_fabric.page.outcome import PageState
 from lib_fabric.page.panels import Panels
-from lib_fabric.picture_lists import NamedPicture
-from lib_fabric.ratings import Ratings
+from lib_fabric.ratings import Rated, Ratings
 
 TAB = "txt2img"
 NUM_ACTIVE = 20
@@ -115,7 +114,7 @@ class _Bench:
             self._table.time(f"keep a new picture ({size})", lambda image=image: self._add(image))
             self._table.time("note its rating", lambda number=number: self._record(number))
         for number in range(NUM_PRESETS):
-            preset = Preset("", {"strength": 1.5}, self._named(number))
+            preset = Preset("", {"strength": 1.5}, Ratings(self._named(number)))
             self._library.presets.save("", f"Preset {number}", preset)
 
     def open(self) -> None:
@@ -134,7 +133,7 @@ class _Bench:
     def look(self) -> None:
         """Pages of the history, searches, the list of presets."""
         panels = Panels(self._library, self._library.store.thumbnail)
-        page = Page(Ratings())
+        page = PageState(Ratings())
         seen = {
             "history, first page, thumbnails to be made": Action("history"),
             "history, first page again": Action("history"),
@@ -183,9 +182,9 @@ class _Bench:
         details = Details(", ".join(words * 8), 10**9 + number, "model_v1.safetensors [abcdef]")
         self._library.history.record("", TAB, self._ids[number], "liked", details)
 
-    def _named(self, start: int) -> tuple[NamedPicture, ...]:
+    def _named(self, start: int) -> tuple[Rated[str], ...]:
         chosen = self._ids[start : start + NUM_ACTIVE]
-        return tuple(NamedPicture(each, 0.5) for each in chosen)
+        return tuple(Rated(each, 0.5) for each in chosen)
 
     def _image(self, size: tuple[int, int]) -> Image.Image:
         """Something smooth with a little noise, as generated pictures are; (height, width) px."""

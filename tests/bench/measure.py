@@ -121,7 +121,8 @@ def measure(denoiser: Denoiser, arms: Arms, effort: Effort) -> Result:
     cold_limit, warm_limit = denoiser.limits(request, arms.batch_size)
     states_mb = arms.kept.num_bytes / MEGABYTE
     return Result(
-        denoiser.case.name, arms.batch_size, len(request.liked), len(request.disliked),
+        denoiser.case.name, arms.batch_size,
+        len(request.ratings.liked), len(request.ratings.disliked),
         request.settings.method, len(seconds["warm"]),
         median(seconds["plain"]),
         paired_ratio(seconds["cold"], seconds["plain"]), cold_limit,

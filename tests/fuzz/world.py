@@ -19,16 +19,17 @@ import torch
 from lib_fabric.arguments import parse_arguments
 from lib_fabric.errors import FabricError
 from lib_fabric.library.library import Library
-from lib_fabric.page.actions import ShownPictures
-from lib_fabric.page.answers import Answerer
-from lib_fabric.page.outcome import Page
-from lib_fabric.ratings import Ratings
+from lib_fabric.page.outcome import PageState
+from lib_fabric.page.presses.presses import Presses
+from lib_fabric.page.shown_pictures import ShownPictures
+from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import DenoiseStep, FabricSession
 from lib_fabric.steering.state_cache import StateCache
 from tests.fuzz.expected import IDS, IMAGES, NUM_PICTURES, TABS, TEXTS, Expected
 from tests.helpers.denoising import fingerprint
 from tests.helpers.fake_host import FakeHost
+from tests.helpers.page_host import FakePageHost
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
 
 STATES_BYTES = 2 * 2**20  # less than the pictures of one page need, so that some are dropped
@@ -65,11 +66,11 @@ class World:
     def restart(self) -> None:
         """The WebUI ends and starts: only the disk is left. Pages come back as they were."""
         self._library = Library(self._folder)
-        self._answerer = Answerer(
-            self._library,
-            lambda entry: IMAGES[entry["number"]],
+        host = FakePageHost(
+            gallery_picture=lambda entry: IMAGES[entry["number"]],
             max_pictures=lambda: self.expected.cap,
         )
+        self._presses = Presses(self._library, host)
         self._latents, self._states = LatentCache(max_latents=6), StateCache(STATES_BYTES)
 
     def press(self, page: int, action: dict[str, Any], shown: list[int] = ()) -> None:
@@ -77,15 +78,15 @@ class World:
         lists = self.expected.pages[page]
         opened = action["do"] == "open"
         # A page that opens has no lists yet.
-        ratings = Ratings() if opened else Ratings.from_weighted(lists.liked, lists.disliked)
+        ratings = Ratings() if opened else Ratings(*map(_rated, (lists.liked, lists.disliked)))
         entries = [{"number": number} for number in shown]
-        seen = Page(ratings, True, ShownPictures.from_client(entries, None), TABS[page])
+        seen = PageState(ratings, True, ShownPictures.from_client(entries, None), TABS[page])
         keys = {"page": f"{page:032x}", "browser": f"{7:032x}"}
-        outcome = self._answerer.answer(json.dumps({**action, **keys}), seen)
+        outcome = self._presses.carry_out(json.dumps({**action, **keys}), seen)
         is_told = self.expected.press(page, action, shown)
         after = self.expected.pages[page]
         for name in ("liked", "disliked"):
-            named = {each.picture_id: each.weight for each in outcome.ratings.named(name)}
+            named = {each.picture: each.weight for each in outcome.ratings.of(name)}
             assert list(named.items()) == list(getattr(after, name).items()), (action, outcome)
         assert is_told is None or (outcome.note is not None) == is_told, (action, outcome)
         assert outcome.note is None or "console" not in outcome.note.text
@@ -268,3 +269,7 @@ class _FaultyHost(FakeHost):
             yield
         finally:
             handle.remove()
+
+
+def _rated(weights: dict[str, float]) -> tuple[Rated[str], ...]:
+    return tuple(Rated(each, weight) for each, weight in weights.items())

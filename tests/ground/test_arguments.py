@@ -15,6 +15,7 @@ from lib_fabric.arguments import argument_names, parse_arguments
 from lib_fabric.errors import FabricError
 from lib_fabric.library.store import PictureStore
 from lib_fabric.pictures import from_image
+from lib_fabric.ratings import Ratings
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import MAX_PICTURES, FabricSettings
 from tests.inputs.bad import POSITIONS
@@ -67,8 +68,11 @@ def test_an_object_of_everything(store):
         store,
     )
     assert request.settings == FabricSettings(True, 1.0, 0.1, 0.2, 0.9, 0.3, True)
-    assert [(ref.picture.id, ref.weight) for ref in request.liked] == [(_id(0), 1.0), (_id(2), 1.0)]
-    assert [(ref.picture.id, ref.weight) for ref in request.disliked] == [
+    assert [(ref.picture.id, ref.weight) for ref in request.ratings.liked] == [
+        (_id(0), 1.0),
+        (_id(2), 1.0),
+    ]
+    assert [(ref.picture.id, ref.weight) for ref in request.ratings.disliked] == [
         (_id(1), 0.5),
         (_id(1), 1.0),
     ]
@@ -87,7 +91,7 @@ def test_what_the_host_appends_to_the_object_is_ignored(store):
     defaults = [False, [], [], 0.8, 0.0, 0.0, 0.8, 0.5, False, "contrast", 1, 0, 1]
     request = parse_arguments([{"liked": [_base64()]}, *defaults[1:]], store)
     assert request.settings.enabled
-    assert len(request.liked) == 1
+    assert len(request.ratings.liked) == 1
 
 
 def test_the_object_is_left_as_it_is(store):
@@ -109,8 +113,8 @@ def test_an_object_is_enabled_unless_it_says_otherwise(store):
 def test_either_list_makes_it_active(store):
     assert parse_arguments([{"liked": [_base64()]}], store).is_active
     assert parse_arguments([{"disliked": [_base64()]}], store).is_active
-    pictures = parse_arguments([{"liked": [_base64()]}], store).liked
-    assert not FabricRequest(FabricSettings(enabled=False), pictures, pictures).is_active
+    ratings = parse_arguments([{"liked": [_base64()]}], store).ratings
+    assert not FabricRequest(FabricSettings(enabled=False), ratings).is_active
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_either_list_makes_it_active(store):
 def test_what_is_disabled_is_not_refused_for_its_pictures(store, arguments):
     request = parse_arguments(arguments, store)
     assert not request.is_active
-    assert request.liked == request.disliked == ()
+    assert request.ratings == Ratings()
 
 
 def test_pictures_sent_along_are_kept(store):
@@ -140,18 +144,18 @@ def test_a_weight_of_0_leaves_the_picture_out(store):
 
 @pytest.mark.parametrize("nothing", [None, [], ()])
 def test_no_pictures(store, nothing):
-    assert parse_arguments([True, nothing, nothing], store).liked == ()
+    assert parse_arguments([True, nothing, nothing], store).ratings.liked == ()
 
 
 def test_the_most_pictures(store):
     picture = store.add(_image())
     request = parse_arguments([True, [picture.short_id] * MAX_PICTURES], store)
-    assert len(request.liked) == MAX_PICTURES == 64
+    assert len(request.ratings.liked) == MAX_PICTURES == 64
 
 
 def test_another_cap(store):
     ids = [store.add(_image(seed)).id for seed in range(3)]
-    assert len(parse_arguments([True, ids, ids], store, max_pictures=3).disliked) == 3
+    assert len(parse_arguments([True, ids, ids], store, max_pictures=3).ratings.disliked) == 3
     with pytest.raises(FabricError, match=r"^'disliked' may hold at most 2 pictures, not 3\.$"):
         parse_arguments([True, ids[:2], ids], store, max_pictures=2)
     with pytest.raises(FabricError, match=r"^'liked' may hold at most 1 picture, not 3\.$"):

@@ -6,14 +6,16 @@ from PIL import Image
 
 from lib_fabric.infotext import WANTED, read_enabled, write_infotext
 from lib_fabric.pictures import from_image
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.ratings import Ratings
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
+from tests.helpers.pictures import rated
 
 
 def request_with(**settings):
     pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
-    reference = Reference(from_image(Image.fromarray(pixels)))
-    return FabricRequest(FabricSettings(enabled=True, **settings), liked=(reference,))
+    liked = rated(from_image(Image.fromarray(pixels)))
+    return FabricRequest(FabricSettings(enabled=True, **settings), Ratings(liked))
 
 
 def test_only_what_is_wanted_is_written():

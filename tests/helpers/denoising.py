@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from lib_fabric.pictures import from_image
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.ratings import LIST_NAMES, Rated, Ratings
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.latents import LatentCache, fit_picture, reference_noise
 from lib_fabric.steering.session import DenoiseStep, FabricSession
@@ -32,9 +33,11 @@ def make_request(liked=(1.0,), disliked=(1.0,), method="paper", **settings):
     """
     return FabricRequest(
         FabricSettings(enabled=True, method=method, **settings),
-        tuple(Reference(make_picture(index), weight) for index, weight in enumerate(liked)),
-        tuple(
-            Reference(make_picture(100 + index), weight) for index, weight in enumerate(disliked)
+        Ratings(
+            tuple(Rated(make_picture(index), weight) for index, weight in enumerate(liked)),
+            tuple(
+                Rated(make_picture(100 + index), weight) for index, weight in enumerate(disliked)
+            ),
         ),
     )
 
@@ -60,7 +63,7 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None, see
     )  # fmt: skip
     size_px = [side * 8 for side in step.size_latent]
     groups = []
-    for references, weight in zip((request.liked, request.disliked), weights, strict=True):
+    for references, weight in zip(map(request.ratings.of, LIST_NAMES), weights, strict=True):
         group = []
         for each in references:
             latent = host.encode(fit_picture(each.picture.image, *size_px))[0].numpy()
@@ -87,7 +90,7 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None, see
         )
     named = [
         [(each.picture.id, picture) for each, picture in zip(references, group, strict=True)]
-        for references, group in zip((request.liked, request.disliked), groups, strict=True)
+        for references, group in zip(map(request.ratings.of, LIST_NAMES), groups, strict=True)
     ]
     rows = [
         reference.contrast(row, *named) if number < step.num_cond else ([], [])

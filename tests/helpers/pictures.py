@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from lib_fabric.pictures import from_image
+from lib_fabric.ratings import Rated
 
 
 def image(seed=0, height=10, width=12):
@@ -18,3 +19,8 @@ def image(seed=0, height=10, width=12):
 def picture_id(seed=0):
     """The id of `image(seed)`."""
     return from_image(image(seed)).id
+
+
+def rated(*pictures, weight=1.0):
+    """One list of rated pictures, or of their ids, all of one weight."""
+    return tuple(Rated(each, weight) for each in pictures)

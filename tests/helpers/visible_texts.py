@@ -16,11 +16,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "lib_fabric"
 # Calls whose text is shown: errors, notes, and warnings below the pictures.
-_SAYING = {"FabricError", "UnsupportedModelError", "Note", "PresetAnswer", "warn"}
+_SAYING = {"FabricError", "UnsupportedModelError", "Note", "Message", "warn"}
 _ATTRIBUTES = {"title", "alt", "aria-label", "placeholder"}
 _WORDS = re.compile(r"^[A-Z][a-z]*(['’][a-z]+)?([ ,;:.…]|$)")
 # What an error is sent back with by the API alone: the page's own components keep to the rules.
-_API_ONLY = {"arguments", "settings", "picture_lists"}
+_API_ONLY = {"arguments", "settings", "rating_texts"}
 
 
 def python_texts() -> set[str]:
@@ -82,12 +82,15 @@ def _said(tree: ast.AST) -> Iterator[str]:
 
 def _named_texts(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        for target in targets:
-            name = target.id if isinstance(target, ast.Name) else ""
-            text = _text(node.value)
-            is_named = name == "text" or (name.isupper() and text and " " in text)
-            if is_named and text and _WORDS.match(text):
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+            continue
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        name = target.id if isinstance(target, ast.Name) else ""
+        # One for each of several cases, too.
+        values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
+        for text in filter(None, map(_text, values)):
+            is_named = name == "text" or (name.isupper() and " " in text)
+            if is_named and (_WORDS.match(text) or text.startswith("{} ")):
                 yield text
 
 

@@ -129,8 +129,8 @@ def test_a_full_disk_at_any_write_of_a_press(standin, webui, unharmed, request, 
     with unharmed.after():
         standin.post("/standin/fault", {"at": f"disk:{write}", "kind": "full"})
         told = page.fabric("add", data=second, name="second.png")
-        assert told["failed"]
-        assert "could not be saved: No space left on device." in told["note"]
+        assert told["note"]["failed"]
+        assert "could not be saved: No space left on device." in told["note"]["text"]
         assert not standin.get("/standin/fault").json(), "it never came to that"
         # Rated on this page as far as the picture itself could be kept.
         assert told["liked"] == ([kept] if write <= 3 else [kept, told["rated"]])

@@ -1,5 +1,6 @@
 """Active pictures: each page finds its own again, a new one the browser's newest, nobody else's."""
 
+import contextlib
 import json
 import sqlite3
 
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library import active_sets as active_sets_module
-from lib_fabric.library.active_sets import MAX_AGE_SECONDS, pictures_json, read_pictures
+from lib_fabric.library.active_sets import MAX_AGE_SECONDS
 from lib_fabric.library.library import Library
-from lib_fabric.picture_lists import NamedPicture
+from lib_fabric.ratings import Rated, Ratings, from_json, to_json
+from tests.helpers.pictures import rated
 
 TAB = "txt2img"
 DAY = 24 * 3600.0
-EMPTY = {"liked": (), "disliked": ()}
+EMPTY = Ratings()
 
 
 def _key(number):
@@ -27,7 +29,7 @@ def _id(number):
 
 
 def _set(*numbers, weight=1.0):
-    return {"liked": tuple(NamedPicture(_id(each), weight) for each in numbers), "disliked": ()}
+    return Ratings(rated(*map(_id, numbers), weight=weight))
 
 
 class Clock:
@@ -78,10 +80,9 @@ def test_before_anything_was_saved_all_is_empty_and_no_file_is_made(sets, tmp_pa
 
 
 def test_a_page_finds_its_own_set_with_order_and_weights(sets, library):
-    pictures = {
-        "liked": (NamedPicture(_id(3), 2.0), NamedPicture(_id(1), 0.1)),
-        "disliked": (NamedPicture(_id(2), 0.0), NamedPicture(_id(4))),
-    }
+    pictures = Ratings(
+        (Rated(_id(3), 2.0), Rated(_id(1), 0.1)), (Rated(_id(2), 0.0), Rated(_id(4)))
+    )
     _save(sets, 1, pictures)
     _save(sets, 2, _set(9))
     assert _load(sets, 1) == pictures
@@ -92,11 +93,6 @@ def test_the_last_save_counts(sets):
     _save(sets, 1, _set(1, 2))
     _save(sets, 1, _set(2, weight=0.5))
     assert _load(sets, 1) == _set(2, weight=0.5)
-
-
-def test_a_list_that_is_left_out_is_empty(sets):
-    _save(sets, 1, {"disliked": (NamedPicture(_id(1)),)})
-    assert _load(sets, 1) == {"liked": (), "disliked": (NamedPicture(_id(1)),)}
 
 
 def test_an_emptied_page_stays_empty_and_is_the_newest(sets):
@@ -202,16 +198,15 @@ def test_any_keys_owners_and_tabs_raise_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("pictures", "sentence"),
     [
-        ({"other": ()}, "there is no list 'other' of pictures."),
-        ({"liked": (NamedPicture("0" * 16),)}, f"'{'0' * 16}' is not the id of a picture."),
-        ({"liked": (NamedPicture("../x"),)}, "'../x' is not the id of a picture."),
-        ({"liked": (NamedPicture(None),)}, "None is not the id of a picture."),
-        ({"liked": (NamedPicture(_id(1), 2.01),)}, "'weight' must be 0 to 2, not 2.01."),
-        ({"liked": (NamedPicture(_id(1), float("nan")),)}, "'weight' must be 0 to 2, not nan."),
-        ({"liked": (NamedPicture(_id(1), "1"),)}, "'weight' must be 0 to 2, not '1'."),
+        (Ratings((Rated("0" * 16),)), f"'{'0' * 16}' is not the id of a picture."),
+        (Ratings((Rated("../x"),)), "'../x' is not the id of a picture."),
+        (Ratings((Rated(None),)), "None is not the id of a picture."),
+        (Ratings((Rated(_id(1), 2.01),)), "'weight' must be 0 to 2, not 2.01."),
+        (Ratings((Rated(_id(1), float("nan")),)), "'weight' must be 0 to 2, not nan."),
+        (Ratings((Rated(_id(1), "1"),)), "'weight' must be 0 to 2, not '1'."),
         (_set(1, 2, 1), f"picture '{'0' * 16}' is named twice."),
         (
-            {"liked": (NamedPicture(_id(1)),), "disliked": (NamedPicture(_id(1)),)},
+            Ratings(rated(_id(1)), rated(_id(1))),
             f"picture '{'0' * 16}' is named twice.",
         ),
         (_set(*range(257)), "'liked' may hold at most 256 pictures, not 257."),
@@ -235,15 +230,16 @@ IDS = st.lists(st.integers(0, 2**256 - 1), unique=True, max_size=6)
 
 @given(ids=IDS, weights=st.lists(st.floats(0, 2), min_size=6, max_size=6), cut=st.integers(0, 6))
 def test_lists_come_back_exactly(ids, weights, cut):
-    named = [NamedPicture(_id(each), weight) for each, weight in zip(ids, weights, strict=False)]
-    pictures = {"liked": tuple(named[:cut]), "disliked": tuple(named[cut:])}
-    assert read_pictures(pictures_json(pictures)) == pictures
+    named = [Rated(_id(each), weight) for each, weight in zip(ids, weights, strict=False)]
+    ratings = Ratings(tuple(named[:cut]), tuple(named[cut:]))
+    assert from_json(to_json(ratings)) == ratings
 
 
 @given(value=ANY_JSON)
-def test_what_is_no_lists_reads_as_empty(value):
-    assert read_pictures(json.dumps(value)) == EMPTY
-    assert read_pictures(json.dumps({"liked": value, "disliked": []})) == EMPTY
+def test_what_is_no_lists_is_damaged_or_empty(value):
+    for each in (value, {"liked": value, "disliked": []}):
+        with contextlib.suppress(ValueError):
+            assert from_json(json.dumps(each)) == EMPTY
 
 
 # ---- bounds --------------------------------------------------------------------------------------
@@ -407,7 +403,7 @@ def test_a_clock_that_was_wrong_makes_no_set_the_newest_for_ever(sets, library, 
 def test_a_damaged_file_costs_only_its_set(sets, library, text):
     _save(sets, 1, _set(1))
     sets._records.put(("", _key(2), _key(2), TAB), text)
-    sets._records.put(("", "key"), json.dumps([1, pictures_json(_set(3))]))
+    sets._records.put(("", "key"), json.dumps([1, to_json(_set(3))]))
     again = _without_index(library)
     assert _load(again.active_sets, 1) == _set(1)
     assert _num_rows(again) == 1
@@ -418,7 +414,7 @@ def test_a_damaged_file_costs_only_its_set(sets, library, text):
 
 def test_pictures_of_everybodys_sets_count_as_needed(sets, library):
     _save(sets, 1, _set(1))
-    _save(sets, 2, {"disliked": (NamedPicture(_id(2)),)}, owner="ann", tab="img2img")
+    _save(sets, 2, Ratings((), rated(_id(2))), owner="ann", tab="img2img")
     assert library._database.read(sets.picture_ids) == {_id(1), _id(2)}
     _save(sets, 1, EMPTY)
     assert library._database.read(sets.picture_ids) == {_id(2)}

@@ -16,8 +16,8 @@ from lib_fabric.errors import FabricError
 from lib_fabric.library.library import Library
 from lib_fabric.library.presets import Preset
 from lib_fabric.library.rating import Details
-from lib_fabric.picture_lists import NamedPicture
-from tests.helpers.pictures import image, picture_id
+from lib_fabric.ratings import Ratings
+from tests.helpers.pictures import image, picture_id, rated
 
 TAB = "txt2img"
 PAGE, BROWSER = "a" * 32, "b" * 32
@@ -76,11 +76,11 @@ def _bytes_of(library, *seeds):
 
 
 def _named(*seeds):
-    return tuple(NamedPicture(picture_id(seed)) for seed in seeds)
+    return rated(*map(picture_id, seeds))
 
 
 def _activate(library, *seeds, page=PAGE, owner=""):
-    lists = {"liked": _named(*seeds[:1]), "disliked": _named(*seeds[1:])}
+    lists = Ratings(_named(*seeds[:1]), _named(*seeds[1:]))
     library.active_sets.save(page, BROWSER, owner, TAB, lists)
 
 
@@ -201,7 +201,7 @@ def test_active_pictures_and_those_of_presets_stay_even_where_they_are_too_much(
     _add(library, *range(6))
     _activate(library, 0, 1)
     _activate(library, 2, owner="ann", page="c" * 32)
-    library.presets.save("bob", "Warm", Preset("", {}, (), _named(3)))
+    library.presets.save("bob", "Warm", Preset("", {}, Ratings((), _named(3))))
     limit.bytes = 1
     assert library.enforce_limit() == [picture_id(4), picture_id(5)]
     assert library.enforce_limit() == []
@@ -211,7 +211,7 @@ def test_active_pictures_and_those_of_presets_stay_even_where_they_are_too_much(
 def test_what_is_no_longer_active_or_in_a_preset_goes(library, limit):
     _add(library, *range(4))
     _activate(library, 0, 1)
-    library.presets.save("", "Warm", Preset("", {}, _named(1, 2)))
+    library.presets.save("", "Warm", Preset("", {}, Ratings(_named(1, 2))))
     limit.bytes = 0
     assert library.enforce_limit() == [picture_id(3)]
     _activate(library, 0)
@@ -293,7 +293,7 @@ def test_no_more_goes_than_has_to(tmp_path_factory, order, active, saved, share)
     library = Library(tmp_path_factory.mktemp("library"), limit)
     _add(library, *order)
     _activate(library, *active)
-    library.presets.save("", "Saved", Preset("", {}, _named(*saved)))
+    library.presets.save("", "Saved", Preset("", {}, Ratings(_named(*saved))))
     sizes = {seed: _bytes_of(library, seed) for seed in order}
     limit.bytes = int(sum(sizes.values()) * share)
     expected, room = set(order), sum(sizes.values())

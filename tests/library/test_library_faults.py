@@ -20,9 +20,10 @@ from lib_fabric.library.library import Library
 from lib_fabric.library.preset_archive import from_zip, to_zip
 from lib_fabric.library.presets import Preset
 from lib_fabric.library.rating import Details
-from lib_fabric.picture_lists import NamedPicture
 from lib_fabric.pictures import from_image
+from lib_fabric.ratings import Ratings
 from tests.helpers.faults import Disk, dies_at
+from tests.helpers.pictures import rated
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="breaks SQLite's calls on Linux")
 
@@ -38,7 +39,7 @@ DATABASE = "history.sqlite3"
 
 
 def _active(*numbers):
-    return {"liked": tuple(NamedPicture(IDS[number], 0.5) for number in numbers), "disliked": ()}
+    return Ratings(rated(*(IDS[number] for number in numbers), weight=0.5))
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +53,10 @@ def template(tmp_path_factory):
         library.history.record("", "txt2img", IDS[number], "liked", Details(f"a {number}", number))
     library.history.record("ada", "img2img", IDS[0], "disliked")
     library.active_sets.save(PAGE, BROWSER, "", "txt2img", _active(0, 1))
-    library.presets.save("", "One", Preset("", {"strength": 1.5}, (NamedPicture(IDS[2], 2.0),)))
-    library.presets.save("", "Two", Preset("", {}, (), (NamedPicture(IDS[0]),)))
+    library.presets.save(
+        "", "One", Preset("", {"strength": 1.5}, Ratings(rated(IDS[2], weight=2.0)))
+    )
+    library.presets.save("", "Two", Preset("", {}, Ratings((), rated(IDS[0]))))
     return folder
 
 

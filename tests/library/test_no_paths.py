@@ -14,11 +14,13 @@ from PIL import Image
 
 from lib_fabric.arguments import parse_arguments
 from lib_fabric.errors import FabricError
-from lib_fabric.page.actions import _STEPS, Action, ShownPictures
-from lib_fabric.page.answers import Answerer
-from lib_fabric.page.outcome import Page
+from lib_fabric.page.actions import ACTIONS, Action
+from lib_fabric.page.outcome import PageState
+from lib_fabric.page.presses.presses import Presses
+from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.ratings import Ratings
-from tests.helpers.pictures import image, picture_id
+from tests.helpers.page_host import FakePageHost
+from tests.helpers.pictures import image, picture_id, rated
 from tests.inputs.bad import BAD_INPUTS
 
 BODY = Path(__file__).resolve()
@@ -110,17 +112,17 @@ def test_no_hostile_text_of_a_request_is_a_path_or_an_address(watch, store, argu
     assert _outside(seen, store._folder) == []
 
 
-@pytest.mark.parametrize("do", _STEPS)
+@pytest.mark.parametrize("do", ACTIONS)
 def test_no_field_of_a_press_is_a_path_or_an_address(watch, library, tmp_path, do):
     picture = library.store.add(image(1))
-    answerer = Answerer(library, lambda _: image(2))
+    presses = Presses(library, FakePageHost(gallery_picture=lambda _: image(2)))
     shown = ShownPictures(({"name": "x"},))
-    page = Page(Ratings.from_lists(picture.id, ""), True, tab="txt2img", shown=shown)
+    page = PageState(Ratings(rated(picture.id)), True, tab="txt2img", shown=shown)
     for name in TEXT_FIELDS:
         for text in HOSTILE:
             action = {"do": do, "picture_id": picture_id(1), "index": 0, "name": "Mine", name: text}
             with watch() as seen:
-                answerer.answer(json.dumps(action), page)
+                presses.carry_out(json.dumps(action), page)
             assert _outside(seen, tmp_path) == []
             for _, arguments in seen:
                 told = str(arguments).replace("\\\\", "\\")

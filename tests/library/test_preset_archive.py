@@ -18,7 +18,7 @@ from lib_fabric.library.library import Library
 from lib_fabric.library.preset_archive import from_zip, to_zip
 from lib_fabric.library.presets import Preset
 from lib_fabric.library.store import PictureStore
-from lib_fabric.picture_lists import NamedPicture
+from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.settings import FabricSettings
 from tests.helpers.pictures import image, picture_id
 
@@ -32,12 +32,12 @@ UNREADABLE = "This file is not a preset, or it is damaged."
 
 
 def _named(seeds):
-    return tuple(NamedPicture(picture_id(seed), WEIGHTS[seed]) for seed in seeds)
+    return tuple(Rated(picture_id(seed), WEIGHTS[seed]) for seed in seeds)
 
 
 def _preset():
     settings = {"strength": 1.25, "start": 0.1, "hires": True}
-    return Preset("Wärm ☀", settings, _named(LIKED), _named(DISLIKED))
+    return Preset("Wärm ☀", settings, Ratings(_named(LIKED), _named(DISLIKED)))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_preset_is_the_same_in_another_library(exported, library):
     preset = from_zip(exported, library.store)
     defaults = {each.name: each.default for each in FabricSettings.fields()}
     assert preset.settings == {**defaults, **_preset().settings}
-    assert (preset.name, preset.pictures) == (_preset().name, _preset().pictures)
+    assert (preset.name, preset.ratings) == (_preset().name, _preset().ratings)
     for seed in WEIGHTS:
         kept = library.store.load(picture_id(seed)).image
         assert np.array_equal(np.asarray(kept), np.asarray(image(seed)))
@@ -92,7 +92,7 @@ def test_the_file_is_a_zip_that_other_programs_read(exported):
 
 
 def test_a_preset_without_pictures_travels_too(store):
-    assert from_zip(to_zip(Preset("Bare"), store), store).pictures == Preset("Bare").pictures
+    assert from_zip(to_zip(Preset("Bare"), store), store).ratings == Ratings()
 
 
 def test_a_packed_file_is_read_like_a_stored_one(exported, library):
@@ -405,10 +405,9 @@ def _files(store):
 
 def test_the_file_that_the_next_test_spoils_is_a_good_one(store):
     preset = from_zip(_with(), store)
-    assert preset.liked == (NamedPicture(picture_id(1), 0.5),)
-    assert preset.disliked == (NamedPicture(picture_id(2), 1.0),)
+    assert preset.ratings == Ratings((Rated(picture_id(1), 0.5),), (Rated(picture_id(2), 1.0),))
     # Else the same preset would be another file once it was saved.
-    assert isinstance(preset.disliked[0].weight, float)
+    assert isinstance(preset.ratings.disliked[0].weight, float)
 
 
 @pytest.mark.parametrize("case", HOSTILE)
@@ -499,9 +498,9 @@ def test_flipped_json_is_refused_or_still_sound(elsewhere, flips):
     if isinstance(outcome, str):
         assert outcome.endswith(".")
         return
-    for each in (*outcome.liked, *outcome.disliked):
+    for each in outcome.ratings:
         assert 0 <= each.weight <= 2
-        assert each.picture_id in store
+        assert each.picture in store
 
 
 @given(flips=FLIPS)

@@ -13,10 +13,10 @@ from lib_fabric.errors import FabricError
 from lib_fabric.library import presets as presets_module
 from lib_fabric.library.library import Library
 from lib_fabric.library.presets import Preset, check_name
-from lib_fabric.picture_lists import NamedPicture
+from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.settings import FabricSettings
 from lib_fabric.visible_text import is_visible
-from tests.helpers.pictures import image, picture_id
+from tests.helpers.pictures import image, picture_id, rated
 
 DEFAULTS = {each.name: each.default for each in FabricSettings.fields()}
 
@@ -29,7 +29,7 @@ def presets(library):
 
 
 def _preset(strength=1.5, seed=1):
-    return Preset("", {"strength": strength}, (NamedPicture(picture_id(seed), 0.5),))
+    return Preset("", {"strength": strength}, Ratings(rated(picture_id(seed), weight=0.5)))
 
 
 def _strengths(presets, owner=""):
@@ -188,14 +188,13 @@ def test_names_come_in_alphabetical_order_whatever_their_case(presets):
 
 
 def test_what_was_saved_comes_back_also_in_a_new_process(presets, tmp_path):
-    pictures = {
-        "liked": (NamedPicture(picture_id(2), 2.0), NamedPicture(picture_id(0), 0.0)),
-        "disliked": (NamedPicture(picture_id(1), 1 / 3),),
-    }
-    saved = presets.save("", "Warm", Preset("", {"strength": 1.5, "hires": True}, **pictures))
+    ratings = Ratings(
+        (Rated(picture_id(2), 2.0), Rated(picture_id(0), 0.0)), (Rated(picture_id(1), 1 / 3),)
+    )
+    saved = presets.save("", "Warm", Preset("", {"strength": 1.5, "hires": True}, ratings))
     again = Library(tmp_path / ".fabric").presets.load("", "Warm")
     assert again == saved
-    assert again.pictures == pictures
+    assert again.ratings == ratings
     assert again.settings == {**DEFAULTS, "strength": 1.5, "hires": True}
 
 
@@ -205,7 +204,7 @@ def test_saving_over_a_preset_has_to_be_asked_for(presets):
     assert _strengths(presets) == {"Warm": 1.0}
     presets.save("", "WARM", _preset(2.0, 2), overwrite=True)
     assert _strengths(presets) == {"WARM": 2.0}
-    assert presets.load("", "warm").liked == (NamedPicture(picture_id(2), 0.5),)
+    assert presets.load("", "warm").ratings == Ratings(rated(picture_id(2), weight=0.5))
     presets.save("", "New", _preset(0.5), overwrite=True)
     assert _strengths(presets) == {"New": 0.5, "WARM": 2.0}
 
@@ -222,23 +221,23 @@ def test_saving_over_a_preset_has_to_be_asked_for(presets):
         ),
         (Preset("", {"odd": 1}), f"unknown setting 'odd'. Known: {', '.join(DEFAULTS)}."),
         (
-            Preset("", {}, (NamedPicture("0" * 64),)),
+            Preset("", {}, Ratings(rated("0" * 64))),
             f"picture '{'0' * 16}' is no longer in the store. Rate it again.",
         ),
         (
-            Preset("", {}, (), (NamedPicture(picture_id(1)), NamedPicture("../x"))),
+            Preset("", {}, Ratings((), rated(picture_id(1), "../x"))),
             "picture '../x' is no longer in the store. Rate it again.",
         ),
         (
-            Preset("", {}, (NamedPicture(picture_id(1)[:16]),)),
+            Preset("", {}, Ratings(rated(picture_id(1)[:16]))),
             f"'{picture_id(1)[:16]}' is not the id of a picture.",
         ),
         (
-            Preset("", {}, (NamedPicture(picture_id(1), 2.5),)),
+            Preset("", {}, Ratings(rated(picture_id(1), weight=2.5))),
             "'weight' must be 0 to 2, not 2.5.",
         ),
         (
-            Preset("", {}, (NamedPicture(picture_id(1)),), (NamedPicture(picture_id(1)),)),
+            Preset("", {}, Ratings(rated(picture_id(1)), rated(picture_id(1)))),
             f"picture '{picture_id(1)[:16]}' is named twice.",
         ),
     ],
@@ -253,7 +252,7 @@ def test_what_cannot_be_kept_is_refused_and_changes_nothing(presets, preset, sen
 def test_a_preset_of_a_picture_whose_file_is_gone_still_loads(presets, library):
     presets.save("", "Warm", _preset())
     library.store.delete([picture_id(1)], spare_seconds=0)
-    assert presets.load("", "Warm").liked == (NamedPicture(picture_id(1), 0.5),)
+    assert presets.load("", "Warm").ratings == Ratings(rated(picture_id(1), weight=0.5))
 
 
 def test_the_number_of_presets_is_bounded_for_each_owner(presets, monkeypatch):
@@ -402,7 +401,7 @@ def test_settings_of_another_version_are_left_out(presets, library):
     _with_settings(library, strength=1.25, of_another_version=[1])
     loaded = presets.load("", "Warm")
     assert loaded.settings == {**DEFAULTS, "strength": 1.25}
-    assert loaded.liked == (NamedPicture(picture_id(1), 0.5),)
+    assert loaded.ratings == Ratings(rated(picture_id(1), weight=0.5))
 
 
 def test_a_value_that_this_version_does_not_allow_is_named(presets, library):
@@ -446,5 +445,5 @@ def test_a_damaged_preset_is_named_and_goes_when_it_is_deleted(presets, library,
 
 def test_pictures_of_every_preset_count_as_needed(presets, library):
     presets.save("", "Warm", _preset(seed=1))
-    presets.save("ann", "Cold", Preset("", {}, (), (NamedPicture(picture_id(2)),)))
+    presets.save("ann", "Cold", Preset("", {}, Ratings((), rated(picture_id(2)))))
     assert library._database.read(presets.picture_ids) == {picture_id(1), picture_id(2)}

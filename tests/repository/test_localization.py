@@ -11,12 +11,14 @@ import gradio as gr
 import pytest
 
 from lib_fabric.hosts.axes import axes
+from lib_fabric.library.library import Library
+from lib_fabric.page.tab import FabricTab
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.session import ENCODING_TEXT
+from tests.helpers.page_host import FakePageHost, add_result_panel
 from tests.helpers.visible_texts import ROOT, component_texts, javascript_texts, python_texts
 from tests.hosts.test_generation import host  # noqa: F401  (a fixture)
 from tests.hosts.test_options import FakeOption, FakeOptions
-from tests.page.test_accordion import add_result_panel, new_ui
 
 # Parts that are put into sentences.
 PARTS = {"liked", "disliked"}
@@ -32,9 +34,9 @@ def load(language):
 @pytest.fixture(scope="module")
 def page_texts(tmp_path_factory):
     with gr.Blocks() as page:
-        ui = new_ui(tmp_path_factory.mktemp("store"))
-        ui.build()
-        add_result_panel(ui)
+        tab = FabricTab("txt2img", Library(tmp_path_factory.mktemp("store")), FakePageHost())
+        tab.build()
+        add_result_panel(tab)
     ours = {
         number: block
         for number, block in page.blocks.items()
@@ -108,7 +110,8 @@ def test_the_visible_texts_are_found(visible):
         "[FABRIC] Strength",
         "Drop pictures here or click to choose",
         "Select a picture first.",
-        "At most {} can be {}. Remove one before adding another.",
+        "At most {} can be liked. Remove one before adding another.",
+        "{} is liked already.",
         "The WebUI did not answer. Try again.",
         "Reading rated pictures…",
         "(one key; empty for none)",

@@ -128,7 +128,7 @@ def test_contrast_with_only_liked_or_only_disliked(tiny_unet, fake_host, liked, 
 
 def test_the_rows_of_the_calls_above_do_not_all_follow_the_same():
     x = make_inputs(8)[0]
-    ids = [each.picture.id for each in make_request((0.5, 1.5, 1.0)).liked]
+    ids = [each.picture.id for each in make_request((0.5, 1.5, 1.0)).ratings.liked]
     followed = {
         reference.followed_picture(reference.row_number(row), ids, (0.5, 1.5, 1.0)) for row in x[:5]
     }

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from lib_fabric.errors import UnsupportedModelError
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.ratings import Rated, Ratings
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.methods import METHODS
 from tests.helpers.denoising import (
@@ -106,19 +107,21 @@ def test_many_references(tiny_unet, fake_host, count):
 def test_a_picture_of_weight_0_does_not_count(tiny_unet, fake_host):
     request = FabricRequest(
         FabricSettings(enabled=True, method="paper"),
-        (Reference(make_picture(0), 0.0), Reference(make_picture(1), 1.0)),
-        (Reference(make_picture(2), 0.0),),
+        Ratings(
+            (Rated(make_picture(0), 0.0), Rated(make_picture(1), 1.0)),
+            (Rated(make_picture(2), 0.0),),
+        ),
     )
     check_denoiser_call(tiny_unet, fake_host, request, make_step(), *make_inputs(4), steered=(0, 1))
 
 
 def test_the_same_picture_liked_and_disliked_and_twice(tiny_unet, fake_host):
-    reference_ = Reference(make_picture(0), 0.5)
+    rated = Rated(make_picture(0), 0.5)
     request = FabricRequest(
-        FabricSettings(enabled=True, method="paper"), (reference_,) * 2, (reference_,)
+        FabricSettings(enabled=True, method="paper"), Ratings((rated,) * 2, (rated,))
     )
     check_denoiser_call(tiny_unet, fake_host, request, make_step(), *make_inputs(4))
-    once = FabricRequest(request.settings, (Reference(make_picture(0), 1.0),), (reference_,))
+    once = FabricRequest(request.settings, Ratings((Rated(make_picture(0), 1.0),), (rated,)))
     check_denoiser_call(tiny_unet, fake_host, once, make_step(), *make_inputs(4))
 
 
@@ -249,7 +252,12 @@ def test_the_reference_is_sensitive_enough(tiny_unet, fake_host):
     changed = {
         "weights swapped": (make_request((1.5, 0.5)), step),
         "strength": (make_request((0.5, 1.5), strength=0.79), step),
-        "kinds swapped": (FabricRequest(request.settings, request.disliked, request.liked), step),
+        "kinds swapped": (
+            FabricRequest(
+                request.settings, Ratings(request.ratings.disliked, request.ratings.liked)
+            ),
+            step,
+        ),
         "noise level": (request, make_step(alpha=ALPHA + 0.01)),
         "one conditional row more": (request, make_step(num_cond=3)),
     }

@@ -10,11 +10,13 @@ from PIL import Image
 
 from lib_fabric.attention.hooks import KeyValues
 from lib_fabric.pictures import from_image
-from lib_fabric.request import FabricRequest, Reference
+from lib_fabric.ratings import Ratings
+from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import DenoiseStep, FabricSession
 from lib_fabric.steering.state_cache import StateCache
+from tests.helpers.pictures import rated
 
 CPU = torch.device("cpu")
 
@@ -154,8 +156,7 @@ def generate(fake_host, cache, liked=(0, 1), disliked=(2,), alphas=(0.1, 0.4, 0.
     """The U-Net's outputs of one generation with some of `PICTURES` liked and disliked."""
     request = FabricRequest(
         FabricSettings(enabled=True, end=1.0),
-        tuple(Reference(PICTURES[each]) for each in liked),
-        tuple(Reference(PICTURES[each]) for each in disliked),
+        Ratings(*(rated(*(PICTURES[each] for each in chosen)) for chosen in (liked, disliked))),
     )
     session = FabricSession(request, fake_host, LatentCache(), cache)
     generator = torch.Generator().manual_seed(0)

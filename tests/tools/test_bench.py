@@ -299,6 +299,6 @@ def test_a_profile_says_what_was_added():
 def test_requests_are_repeatable():
     first, second = make_request(2, 1), make_request(2, 1)
     assert isinstance(first, FabricRequest)
-    ids = [each.picture.id for each in (*first.liked, *first.disliked)]
-    assert ids == [each.picture.id for each in (*second.liked, *second.disliked)]
+    ids = [each.picture.id for each in first.ratings]
+    assert ids == [each.picture.id for each in second.ratings]
     assert len(set(ids)) == 3

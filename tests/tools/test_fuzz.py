@@ -27,7 +27,7 @@ def test_a_request_is_read_or_refused_in_a_sentence_that_names_a_field(tmp_path_
         told = error
     else:
         assert isinstance(request.settings, FabricSettings)
-        assert all(0 < each.weight <= 2 for each in (*request.liked, *request.disliked))
+        assert all(0 < each.weight <= 2 for each in request.ratings)
         return
     assert told.status_code == 422
     assert names_a_field(str(told))

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
 
 from lib_fabric.library.rating import Rating
-from lib_fabric.page.html.lists import REMOVE_ICON, THUMBS, Thumbnail, button_html, picture_html
+from lib_fabric.page.html.parts import (
+    ALTS,
+    REMOVE_ICON,
+    THUMBS,
+    Thumbnail,
+    attribute_html,
+    button_html,
+    picture_html,
+)
+from lib_fabric.page.messages import Message, UtcTime
+from lib_fabric.ratings import ListName
 
 PAGE_SIZE = 48
 EMPTY_TEXT = "Every picture that you rate is kept here, with its prompt, seed and checkpoint."
 NOTHING_TEXT = "Nothing in the history matches."
 SEARCH_TEXT = "Search prompt, seed, checkpoint"
+_USE: dict[ListName, str] = {"liked": "Use as liked", "disliked": "Use as disliked"}
 _MAX_PROMPT = 300
 
 
@@ -48,27 +58,27 @@ def _search(view: HistoryView) -> str:
 
 
 def _tile(rating: Rating, thumbnail: Thumbnail) -> str:
-    title = escape(_description(rating))
     thumbs = "".join(
-        button_html("activate", f"Use as {name}", thumb, f"fabric-use fabric-use-{name}", name)
+        button_html("activate", _USE[name], thumb, f"fabric-use fabric-use-{name}", name)
         for name, thumb in THUMBS.items()
     )
     forget = button_html("forget", "Delete from the history", REMOVE_ICON, "fabric-remove")
-    picture = picture_html(rating.picture_id, f"{rating.verdict} picture", thumbnail)
+    picture = picture_html(rating.picture_id, ALTS[rating.verdict], thumbnail)
     return (
-        f'<figure class="fabric-picture" data-id="{rating.picture_id}" '
-        f'data-verdict="{rating.verdict}" title="{title}">{picture}'
-        f'<span class="fabric-verdict">{THUMBS[rating.verdict]}</span>{thumbs}{forget}</figure>'
+        f'<figure class="fabric-picture" data-id="{escape(rating.picture_id)}" '
+        f'data-verdict="{rating.verdict}" {attribute_html("title", _description(rating))}>'
+        f'{picture}<span class="fabric-verdict">{THUMBS[rating.verdict]}</span>{thumbs}{forget}'
+        "</figure>"
     )
 
 
-def _description(rating: Rating) -> str:
+def _description(rating: Rating) -> Message:
     details = rating.details
-    when = datetime.fromtimestamp(rating.rated_at).strftime("%Y-%m-%d %H:%M")
     made = [details.checkpoint] if details.checkpoint else []
     made += [f"seed {details.seed}"] if details.seed is not None else []
-    lines = [f"{THUMBS[rating.verdict]} {when}", ", ".join(made), details.prompt[:_MAX_PROMPT]]
-    return "\n".join(line for line in lines if line)
+    lines = [line for line in (", ".join(made), details.prompt[:_MAX_PROMPT]) if line]
+    key = "\n".join(["{} {}", *("{}" for _ in lines)])
+    return Message(key, THUMBS[rating.verdict], UtcTime(rating.rated_at), *lines)
 
 
 def _pager(view: HistoryView) -> str:

@@ -5,11 +5,12 @@ Knows presets and a source of thumbnails; not gradio, not the database.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from html import escape
 
 from lib_fabric.library.presets import MAX_NAME_CHARS, Preset
-from lib_fabric.page.html.lists import THUMBS, Thumbnail, button_html, picture_html
+from lib_fabric.page.html.parts import THUMBS, Thumbnail, button_html, picture_html
 
 EMPTY_TEXT = "A preset keeps the rated pictures above and these settings under a name."
 NAME_TEXT = "Name of a new preset"
@@ -35,12 +36,12 @@ def _new() -> str:
 
 def _row(preset: Preset, thumbnail: Thumbnail) -> str:
     name = escape(preset.name)
-    pictures = [*preset.liked, *preset.disliked][:_SHOWN]
-    shown = "".join(picture_html(each.picture_id, "", thumbnail) for each in pictures)
+    pictures = itertools.islice(preset.ratings, _SHOWN)
+    shown = "".join(picture_html(each.picture, "", thumbnail) for each in pictures)
     counts = " ".join(
-        f"{len(entries)} {thumb}"
-        for entries, thumb in zip((preset.liked, preset.disliked), THUMBS.values(), strict=True)
-        if entries
+        f"{len(preset.ratings.of(name))} {thumb}"
+        for name, thumb in THUMBS.items()
+        if preset.ratings.of(name)
     )
     actions = "".join(
         button_html(do, title, text, "fabric-text-button")

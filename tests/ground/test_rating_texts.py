@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_fabric.errors import FabricError
-from lib_fabric.picture_lists import NamedPicture, format_picture_list, parse_picture_list
+from lib_fabric.rating_texts import format_list, parse_list
+from lib_fabric.ratings import Rated
 
 SHORT, WHOLE = "0123456789abcdef", "ab" * 32
 IDS = st.text("0123456789abcdef", min_size=16, max_size=16) | st.text(
@@ -19,24 +20,24 @@ IDS = st.text("0123456789abcdef", min_size=16, max_size=16) | st.text(
 
 def _refusal(text):
     with pytest.raises(FabricError) as refused:
-        parse_picture_list(text, "liked")
+        parse_list(text, "liked")
     return str(refused.value)
 
 
 def test_ids_and_weights():
-    pictures = (NamedPicture(SHORT), NamedPicture(WHOLE, 0.25))
-    assert format_picture_list(pictures) == f"{SHORT} {WHOLE}*0.25"
-    assert parse_picture_list(f"  {SHORT}\n{WHOLE}*0.25 ", "liked") == pictures
+    pictures = (Rated(SHORT), Rated(WHOLE, 0.25))
+    assert format_list(pictures) == f"{SHORT} {WHOLE}*0.25"
+    assert parse_list(f"  {SHORT}\n{WHOLE}*0.25 ", "liked") == pictures
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t"])
 def test_an_empty_text_is_an_empty_list(text):
-    assert parse_picture_list(text, "liked") == ()
+    assert parse_list(text, "liked") == ()
 
 
-@given(st.lists(st.builds(NamedPicture, IDS, st.floats(0, 2)), max_size=10))
+@given(st.lists(st.builds(Rated, IDS, st.floats(0, 2)), max_size=10))
 def test_a_list_reads_back_exactly(pictures):
-    assert parse_picture_list(format_picture_list(pictures), "liked") == tuple(pictures)
+    assert parse_list(format_list(pictures), "liked") == tuple(pictures)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_wrong_weight_is_refused(weight):
 def test_any_text_is_read_or_refused_in_one_short_sentence(text):
     sentence = ""
     try:
-        pictures = parse_picture_list(text, "liked")
+        pictures = parse_list(text, "liked")
     except FabricError as error:
         pictures, sentence = (), str(error)
     assert len(sentence) < 200

@@ -1,0 +1,47 @@
+"""Files on their way from a page: gradio carries no message as large as an archive may be.
+
+Knows base64; not what the files are.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import OrderedDict
+
+from lib_fabric.errors import FabricError
+
+# What a page may send: far above what presets need, far below what hurts the WebUI.
+MAX_IMPORT_BYTES = 128 * 2**20
+_MAX_IMPORTS = 4
+_CUT = "The file did not arrive whole. Import it again."
+
+
+class Arrivals:
+    """What has arrived of each page's file."""
+
+    def __init__(self) -> None:
+        self._arrived: OrderedDict[tuple[str, str], list[bytes]] = OrderedDict()
+
+    def add(self, owner: str, page: str, part: int, parts: int, data: str) -> bytes | None:
+        """Takes one part in base64; the whole file after the last, None before it.
+
+        Raises:
+            FabricError: a part is missing or damaged, or the file is too large.
+        """
+        key = (owner, page)
+        arrived = self._arrived.pop(key, []) if part else []
+        if part != len(arrived) or not 0 <= part < parts:
+            raise FabricError(_CUT)
+        try:
+            arrived = [*arrived, base64.b64decode(data, validate=True)]
+        except (binascii.Error, ValueError) as error:
+            raise FabricError(_CUT) from error
+        if sum(map(len, arrived)) > MAX_IMPORT_BYTES:
+            raise FabricError("A preset may have at most {} MB.", MAX_IMPORT_BYTES >> 20)
+        if len(arrived) == parts:
+            return b"".join(arrived)
+        self._arrived[key] = arrived
+        while len(self._arrived) > _MAX_IMPORTS:
+            self._arrived.popitem(last=False)
+        return None

@@ -1,0 +1,86 @@
+"""Presses that set or change the lists by what the page itself knows: weights, reload, undo.
+
+Knows the store and active sets; not the gallery, not files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.history_change import Change
+from lib_fabric.library.library import Library
+from lib_fabric.page.actions import Action
+from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.outcome import Outcome, PageState
+from lib_fabric.page.presses.history import HistoryEntries, unwritten
+from lib_fabric.pictures import SHORT_ID_DIGITS
+from lib_fabric.rating_texts import read_lists
+from lib_fabric.ratings import Ratings
+
+_SAID = 5
+
+
+class ListPresses:
+    """Carries them out; each raises FabricError for what cannot be done."""
+
+    def __init__(
+        self, library: Library, entries: HistoryEntries, max_pictures: Callable[[], int]
+    ) -> None:
+        self._store = library.store
+        self._active_sets = library.active_sets
+        self._entries = entries
+        self._max_pictures = max_pictures
+
+    def remove(self, action: Action, page: PageState) -> Outcome:
+        """Out of its list; the history keeps it."""
+        return Outcome(page.ratings.remove(action.picture_id))
+
+    def weigh(self, action: Action, page: PageState) -> Outcome:
+        """How much one picture counts."""
+        return Outcome(page.ratings.weigh(action.picture_id, action.weight))
+
+    def clear(self, action: Action, page: PageState) -> Outcome:
+        """A whole list."""
+        return Outcome(page.ratings.clear(action.to))
+
+    def open(self, action: Action, page: PageState) -> Outcome:
+        """What this page, or else this browser's last one, had when it was closed."""
+        ratings = self._active_sets.load(action.page, action.browser, page.owner, page.tab)
+        return Outcome(ratings, switch_on=action.was_on and bool(ratings), presets_changed=True)
+
+    def sync(self, action: Action, _page: PageState) -> Outcome:
+        """Lists that infotext has set: whole ids for short ones, and what is missing named."""
+        ratings, missing = self._found(read_lists(action.liked, action.disliked))
+        return Outcome(ratings, note=_missing(missing))
+
+    def restore(self, action: Action, page: PageState) -> Outcome:
+        """Undo: the lists as they were, and the history with them."""
+        outcome = Outcome(self._found(read_lists(action.liked, action.disliked))[0])
+        change = Change.from_text(action.change)
+        try:
+            if change is not None:
+                self._entries.take_back(page, change)
+        except FabricError as error:
+            outcome.note = unwritten(error)
+        return outcome
+
+    def _found(self, ratings: Ratings[str]) -> tuple[Ratings[str], list[str]]:
+        """Ratings with whole ids, and the ids that the store does not have."""
+        whole = ratings.map(self._store.find)
+        missing = [
+            asked.picture[:SHORT_ID_DIGITS]
+            for asked, found in zip(ratings, whole, strict=True)
+            if found.picture is None
+        ]
+        return whole.remove(None).unique(), missing
+
+
+def _missing(picture_ids: list[str]) -> Note | None:
+    if not picture_ids:
+        return None
+    named = ", ".join([*picture_ids[:_SAID], *(["…"] if len(picture_ids) > _SAID else [])])
+    # Whole sentences, since only those can be translated.
+    if len(picture_ids) == 1:
+        return Note(Message("Picture {} is no longer in the store. The rest is set.", named))
+    return Note(Message("Pictures {} are no longer in the store. The rest is set.", named))

@@ -1,0 +1,100 @@
+"""Presses on one picture: in the gallery, a file, a tile of the lists or of the history.
+
+Knows the store and the history's entries; is handed how a gallery's picture is opened.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from PIL import Image
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.store import PictureStore
+from lib_fabric.page.actions import Action, readable_name
+from lib_fabric.page.host import PageHost
+from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.outcome import Outcome, PageState
+from lib_fabric.page.presses.history import HistoryEntries, unwritten
+from lib_fabric.pictures import decode_base64
+from lib_fabric.ratings import ListName
+
+_log = logging.getLogger(__name__)
+_UNREADABLE = "That picture could not be read. Generate it again."
+_ALREADY: dict[ListName, str] = {
+    "liked": "{} is liked already.",
+    "disliked": "{} is disliked already.",
+}
+
+
+class PicturePresses:
+    """Carries them out; each raises FabricError for what cannot be done."""
+
+    def __init__(self, store: PictureStore, entries: HistoryEntries, host: PageHost) -> None:
+        self._store = store
+        self._entries = entries
+        self._host = host
+
+    def rate(self, action: Action, page: PageState) -> Outcome:
+        """A thumb on a gallery picture."""
+        image = self._shown_image(action, page)
+        picture_id = self._store.add(image).id
+        ratings = page.ratings.rate(picture_id, action.to, self._host.max_pictures())
+        details = self._host.picture_details(image)
+        change, note = self._entries.record(page, picture_id, action.to, details)
+        return Outcome(ratings, picture_id, note, change=change)
+
+    def unrate(self, action: Action, page: PageState) -> Outcome:
+        """A thumb pressed again takes its rating back, out of the history as well."""
+        picture_id = self._store.add(self._shown_image(action, page)).id
+        outcome = Outcome(page.ratings.remove(picture_id), picture_id)
+        try:
+            outcome.change = self._entries.forget(page, picture_id)
+        except FabricError as error:
+            outcome.note = unwritten(error)
+        return outcome
+
+    def add(self, action: Action, page: PageState) -> Outcome:
+        """A file of the user's own."""
+        name = readable_name(action.name)
+        picture_id = self._store.add(decode_base64(action.data, name)).id
+        if page.ratings.list_of(picture_id) == action.to:
+            note = Note(Message(_ALREADY[action.to], name), is_warning=False)
+            return Outcome(page.ratings, picture_id, note)
+        ratings = page.ratings.rate(picture_id, action.to, self._host.max_pictures())
+        change, note = self._entries.record(page, picture_id, action.to)
+        return Outcome(ratings, picture_id, note, change=change)
+
+    def activate(self, action: Action, page: PageState) -> Outcome:
+        """A thumb in the history: into the list, or out of it if it is there."""
+        if page.ratings.list_of(action.picture_id) == action.to:
+            return Outcome(page.ratings.remove(action.picture_id))
+        picture_id = self._store.find(action.picture_id)
+        if picture_id is None:
+            raise FabricError("That picture's file is gone.")
+        ratings = page.ratings.rate(picture_id, action.to, self._host.max_pictures())
+        change, note = self._entries.record(page, picture_id, action.to)
+        return Outcome(ratings, note=note, change=change)
+
+    def forget(self, action: Action, page: PageState) -> Outcome:
+        """The cross in the history: out of it, and out of the lists."""
+        change = self._entries.forget(page, action.picture_id)
+        return Outcome(page.ratings.remove(action.picture_id), change=change)
+
+    def move(self, action: Action, page: PageState) -> Outcome:
+        """From one list into the other."""
+        ratings = page.ratings.move(action.picture_id, action.to, self._host.max_pictures())
+        change, note = self._entries.record(page, action.picture_id, action.to)
+        return Outcome(ratings, note=note, change=change)
+
+    def _shown_image(self, action: Action, page: PageState) -> Image.Image:
+        entry = page.shown.pick(action.index)
+        try:
+            image = self._host.gallery_picture(entry)
+        # The host's reader raises whatever Pillow, base64 and its own assertions raise.
+        except Exception as error:
+            _log.warning("FABRIC: a gallery picture could not be read: %r", error)
+            raise FabricError(_UNREADABLE) from error
+        if not isinstance(image, Image.Image):
+            raise FabricError(_UNREADABLE)
+        return image

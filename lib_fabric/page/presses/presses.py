@@ -1,0 +1,99 @@
+"""Carries out a press: reads it, does it, keeps the lists, and lets nothing out but an outcome.
+
+Knows which press is done where; not gradio, not how any of them is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.library import Library
+from lib_fabric.page.actions import Action, parse_action
+from lib_fabric.page.host import PageHost
+from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.outcome import Outcome, PageState, nothing_raised
+from lib_fabric.page.presses.history import HistoryEntries, unwritten
+from lib_fabric.page.presses.lists import ListPresses
+from lib_fabric.page.presses.pictures import PicturePresses
+from lib_fabric.page.presses.presets import PresetPresses
+
+Press = Callable[[Action, PageState], Outcome]
+_SWITCHED_OFF = Message("Kept, but FABRIC is switched off. Switch it on to use it.")
+
+
+class Presses:
+    """Carries out the presses of all pages with the pictures of one library."""
+
+    def __init__(self, library: Library, host: PageHost) -> None:
+        self._active_sets = library.active_sets
+        entries = HistoryEntries(library)
+        pictures = PicturePresses(library.store, entries, host)
+        lists = ListPresses(library, entries, host.max_pictures)
+        presets = PresetPresses(library, host.max_pictures)
+        self._by_name: dict[str, Press] = {
+            "rate": pictures.rate,
+            "unrate": pictures.unrate,
+            "add": pictures.add,
+            "activate": pictures.activate,
+            "forget": pictures.forget,
+            "move": pictures.move,
+            "remove": lists.remove,
+            "weigh": lists.weigh,
+            "clear": lists.clear,
+            "open": lists.open,
+            "sync": lists.sync,
+            "restore": lists.restore,
+            "history": _look,
+            "presets": presets.look,
+            "save": presets.save,
+            "load": presets.load,
+            "rename": presets.rename,
+            "delete": presets.delete,
+            "export": presets.export,
+            "import": presets.bring,
+        }
+
+    def carry_out(self, text: object, page: PageState) -> Outcome:
+        """Carries out the action in the JSON `text`. Never raises: errors become the note."""
+        outcome, action = Outcome(page.ratings), None
+        with nothing_raised(outcome):
+            action = parse_action(text)
+            outcome = self._by_name[action.do](action, page)
+        outcome.action = action
+        if action is not None:
+            with nothing_raised(outcome):
+                _switch_on(outcome, action, page)
+                # Lists that infotext has set are the page's already, and kept nowhere yet.
+                if action.do == "sync" or outcome.ratings != page.ratings:
+                    self._keep_active(outcome, action, page)
+        return outcome
+
+    def _keep_active(self, outcome: Outcome, action: Action, page: PageState) -> None:
+        """Keeps the page's lists for its next reload."""
+        try:
+            self._active_sets.save(
+                action.page, action.browser, page.owner, page.tab, outcome.ratings
+            )
+        except FabricError as error:
+            outcome.note = outcome.note or unwritten(error)
+
+
+def _look(_action: Action, page: PageState) -> Outcome:
+    """Whatever is open comes with every answer."""
+    return Outcome(page.ratings)
+
+
+def _switch_on(outcome: Outcome, action: Action, page: PageState) -> None:
+    """Lets the first rating steer the next picture without another press.
+
+    Later on, an accordion that is off was switched off by the user: then a note says so.
+    """
+    if page.is_enabled or outcome.switch_on or action.do in ("open", "sync", "restore"):
+        return
+    if len(outcome.ratings) <= len(page.ratings):
+        return
+    if not page.ratings and not action.switched_off:
+        outcome.switch_on = True
+    else:
+        outcome.note = outcome.note or Note(_SWITCHED_OFF, is_warning=False)

@@ -1,0 +1,120 @@
+"""What a press came to, as values for the page's components.
+
+Knows outcomes, the library and the HTML; not gradio. Whatever cannot be rendered stays as it was
+on the page, and the rest of the answer arrives all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import lru_cache
+
+from lib_fabric.errors import FabricError
+from lib_fabric.library.library import Library
+from lib_fabric.page.host import PageHost
+from lib_fabric.page.html.lists import counts_html, lists_html, note_html
+from lib_fabric.page.messages import Note
+from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
+from lib_fabric.page.panels import Panels
+from lib_fabric.rating_texts import format_list
+from lib_fabric.ratings import LIST_NAMES, Ratings
+from lib_fabric.settings import MAX_PICTURES, FabricSettings
+
+THUMBNAIL_PX = 176
+_MAX_THUMBNAILS = 512
+# By the name of the component; each setting's widget goes by the setting's name.
+PARTS = ("enabled", *LIST_NAMES, "counts", "lists", "note", "history", "presets")
+
+
+class Rendering:
+    """Renders outcomes for all pages of one library."""
+
+    def __init__(self, library: Library, host: PageHost) -> None:
+        self._store = library.store
+        self._host = host
+        self._panels = Panels(library, self.thumbnail)
+        # Content-addressed, so that pages may share them; bounded, a few KB each.
+        self._kept_thumbnail = lru_cache(_MAX_THUMBNAILS)(self._make_thumbnail)
+
+    def values(self, outcome: Outcome, page: PageState) -> dict[str, object]:
+        """Values of `PARTS`, of settings and of 'reply', by name; what is left out stays.
+
+        Notes in `outcome` what cannot be rendered.
+        """
+        values: dict[str, object] = {
+            name: format_list(outcome.ratings.of(name)) for name in LIST_NAMES
+        }
+        if outcome.switch_on:
+            values["enabled"] = True
+        if outcome.settings is not None:
+            values |= _whole_settings(outcome)
+        with nothing_raised(outcome):
+            values["counts"] = counts_html(outcome.ratings)
+        with nothing_raised(outcome):
+            values["lists"] = self.lists(outcome.ratings)
+        with nothing_raised(outcome):
+            if outcome.action is not None and outcome.action.shows_history:
+                values["history"] = self._panels.history(page, outcome.action)
+        with nothing_raised(outcome):
+            if outcome.presets_changed:
+                values["presets"] = self._panels.presets(page)
+        limit = MAX_PICTURES
+        with nothing_raised(outcome):
+            limit = self._host.max_pictures()
+        values["note"] = note_html(outcome.note)
+        values["reply"] = reply_json(outcome, limit)
+        return values
+
+    def lists(self, ratings: Ratings[str]) -> str:
+        """Both columns of pictures."""
+        return lists_html(ratings, self.thumbnail)
+
+    def thumbnail(self, picture_id: str) -> bytes:
+        """A JPEG.
+
+        Raises:
+            FabricError: the picture is lost.
+        """
+        if picture_id not in self._store:
+            raise FabricError("The picture's file is gone.")
+        return self._kept_thumbnail(picture_id)
+
+    def _make_thumbnail(self, picture_id: str) -> bytes:
+        return self._store.thumbnail(picture_id, THUMBNAIL_PX)
+
+
+def reply_json(outcome: Outcome, limit: int) -> str:
+    """What `fabric.js` needs to know of an answer; each list may hold `limit` pictures."""
+    action, ratings, change = outcome.action, outcome.ratings, outcome.change
+    return json.dumps(
+        {
+            "number": action.number if action else 0,
+            **{name: ratings.pictures(name) for name in LIST_NAMES},
+            "texts": [format_list(ratings.of(name)) for name in LIST_NAMES],
+            "limit": limit,
+            "rated": outcome.picture_id,
+            "change": change.to_text() if change else "",
+            "note": _note(outcome.note),
+            "file": _file(outcome.download),
+        }
+    )
+
+
+def _note(note: Note | None) -> dict[str, object] | None:
+    if note is None:
+        return None
+    return {"text": note.text, "message": note.message.to_json(), "failed": note.is_warning}
+
+
+def _file(download: Download | None) -> dict[str, str] | None:
+    if download is None:
+        return None
+    return {"name": download.name, "data": base64.b64encode(download.data).decode()}
+
+
+def _whole_settings(outcome: Outcome) -> dict[str, object]:
+    """Every setting but the tick; a preset of another version may not name them all."""
+    defaults = {field.name: field.default for field in FabricSettings.fields()}
+    del defaults["enabled"]
+    return {**defaults, **(outcome.settings or {})}

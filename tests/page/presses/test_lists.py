@@ -1,0 +1,142 @@
+"""Presses on the lists: out of them, weights, a reload, infotext."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lib_fabric.rating_texts import read_lists
+from lib_fabric.ratings import Rated, Ratings
+from tests.helpers.page_host import OTHER_BROWSER, OTHER_PAGE, Pressing
+from tests.helpers.pictures import rated
+
+A, B, C = ("a" * 64, "b" * 64, "c" * 64)
+
+
+def history(library):
+    return {each.picture_id: each.verdict for each in library.history.page("", "txt2img")}
+
+
+def test_move_remove_and_clear(press):
+    ids = [press(do="rate", to="liked", index=index).picture_id for index in range(3)]
+    assert press(do="move", to="disliked", picture_id=ids[0]).ratings == Ratings(
+        rated(ids[1], ids[2]), rated(ids[0])
+    )
+    assert press(do="remove", picture_id=ids[1]).ratings == Ratings(rated(ids[2]), rated(ids[0]))
+    assert press(do="clear", to="disliked").ratings == Ratings(rated(ids[2]))
+    assert press(do="clear", to="liked").ratings == Ratings()
+
+
+@pytest.mark.parametrize("do", ["remove", "clear"])
+def test_what_is_taken_out_of_the_lists_stays_in_the_history(press, library, do):
+    picture_id = press(do="rate", index=0).picture_id
+    press(do=do, picture_id=picture_id)
+    assert not press.ratings
+    assert history(library) == {picture_id: "liked"}
+
+
+def test_a_weight_is_set_kept_when_moved_and_lost_when_removed(press):
+    picture_id = press(do="rate", index=0).picture_id
+    press(do="weigh", picture_id=picture_id, weight=0.25)
+    assert press.ratings.liked == rated(picture_id, weight=0.25)
+    press(do="move", to="disliked", picture_id=picture_id)
+    assert press.ratings.disliked == rated(picture_id, weight=0.25)
+    press(do="remove", picture_id=picture_id)
+    assert press(do="rate", index=0).ratings.liked == rated(picture_id)
+
+
+def test_a_weight_of_1_is_no_weight(press):
+    picture_id = press(do="rate", index=0).picture_id
+    press(do="weigh", picture_id=picture_id, weight=2)
+    assert press(do="weigh", picture_id=picture_id, weight=1).ratings == Ratings(rated(picture_id))
+
+
+@pytest.mark.parametrize("weight", [-0.1, 2.1, 1e308, 10**400])
+def test_a_wrong_weight_changes_nothing(press, weight):
+    picture_id = press(do="rate", index=0).picture_id
+    outcome = press(do="weigh", picture_id=picture_id, weight=weight)
+    assert outcome.ratings == Ratings(rated(picture_id))
+    assert outcome.note.is_warning
+
+
+def test_a_reload_brings_lists_and_weights_back(press, library):
+    picture_id = press(do="rate", index=0).picture_id
+    press(do="weigh", picture_id=picture_id, weight=1.5)
+    again = Pressing(library)(do="open", was_on=True)
+    assert again.ratings == press.ratings
+    assert again.switch_on
+    assert not Pressing(library)(do="open").switch_on
+
+
+def test_an_emptied_page_stays_empty(press, library):
+    press(do="rate", index=0)
+    press(do="clear")
+    outcome = Pressing(library)(do="open", was_on=True)
+    assert not outcome.ratings
+    assert not outcome.switch_on
+
+
+def test_a_new_page_starts_with_the_browsers_last_set_and_goes_its_own_way(press, library):
+    press(do="rate", index=0)
+    second = Pressing(library, OTHER_PAGE)
+    assert second(do="open").ratings == press.ratings
+    second(do="rate", index=1)
+    assert len(Pressing(library)(do="open").ratings) == 1
+    assert len(Pressing(library, OTHER_PAGE)(do="open").ratings) == 2
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"key": OTHER_PAGE, "browser": OTHER_BROWSER},
+        {"owner": "ann"},
+        {"tab": "img2img"},
+    ],
+)
+def test_nobody_else_gets_the_set(press, library, page):
+    press(do="rate", index=0)
+    assert not Pressing(library, **page)(do="open").ratings
+
+
+def test_a_page_without_keys_works_and_is_not_kept(library):
+    nameless = Pressing(library, key="", browser="../../x")
+    assert len(nameless(do="rate", index=0).ratings) == 1
+    assert not Pressing(library, key="", browser="../../x")(do="open").ratings
+
+
+def test_short_ids_become_whole_ones_and_missing_pictures_are_named(press):
+    picture_id = press(do="rate", index=0).picture_id
+    texts = {"liked": f"{picture_id[:16]}*0.5 {'0' * 16}", "disliked": "1" * 64}
+    outcome = press(do="sync", **texts)
+    assert outcome.ratings == Ratings(rated(picture_id, weight=0.5))
+    assert outcome.note.text == (
+        f"Pictures {'0' * 16}, {'1' * 16} are no longer in the store. The rest is set."
+    )
+
+
+def test_a_picture_named_in_both_lists_counts_as_liked(press):
+    picture_id = press(do="rate", index=0).picture_id
+    outcome = press(do="sync", liked=picture_id[:16], disliked=picture_id)
+    assert outcome.ratings == Ratings(rated(picture_id))
+
+
+def test_lists_from_infotext_win_over_those_that_an_answer_has_put_there_meanwhile(press):
+    first, second = (press(do="rate", index=each).picture_id for each in (0, 1))
+    assert press.ratings == Ratings(rated(first, second))
+    assert press(do="sync", liked=second, disliked="").ratings == Ratings(rated(second))
+
+
+def test_lists_from_infotext_outlast_the_page(press, library):
+    picture_id = press(do="rate", index=0).picture_id
+    # The fields of the page hold them already when they are asked about.
+    press.page = replace(press.page, ratings=Ratings((), rated(picture_id)))
+    press(do="sync", disliked=picture_id)
+    assert Pressing(library)(do="open").ratings == Ratings((), rated(picture_id))
+
+
+def test_a_text_that_is_not_a_list_of_ids_is_empty():
+    assert read_lists(None, 5) == Ratings()
+    assert read_lists(f"{A} {A} 5 x {B}*2 ../{C}", f"{B} {C}*0.5 {C}*9") == Ratings(
+        (Rated(A), Rated(B, 2.0)), (Rated(C, 0.5),)
+    )

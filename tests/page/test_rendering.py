@@ -1,0 +1,140 @@
+"""An outcome as values of the page's components, and that whatever fails there costs no answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lib_fabric.library.history_change import Change
+from lib_fabric.page.actions import Action
+from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.outcome import Download, Outcome, PageState
+from lib_fabric.page.rendering import Rendering
+from lib_fabric.ratings import Ratings
+from lib_fabric.settings import FabricSettings
+from tests.helpers.page_host import FakePageHost
+from tests.helpers.pictures import image, rated
+
+FAILED = "FABRIC failed here; see the WebUI's console."
+A, B = ("a" * 64, "b" * 64)
+
+
+@pytest.fixture
+def host():
+    return FakePageHost(limit=7)
+
+
+@pytest.fixture
+def render(library, host):
+    """`render(outcome)`: the values, and the reply as the browser reads it."""
+    rendering = Rendering(library, host)
+
+    def render(outcome, page=None):
+        values = rendering.values(outcome, page or PageState(outcome.ratings))
+        return values, json.loads(values["reply"])
+
+    return render
+
+
+def test_the_reply_says_all_that_the_browser_keeps(render):
+    outcome = Outcome(
+        Ratings((*rated(A), *rated(B, weight=0.5))),
+        picture_id=A,
+        note=Note(Message("Saved as {}.", "Warm"), is_warning=False),
+        action=Action("rate", number=3),
+        change=Change(A, None, 5.0),
+        download=Download("Warm.fabric.zip", b"zip"),
+    )
+    _, reply = render(outcome)
+    assert reply.pop("change") == Change(A, None, 5.0).to_text()
+    assert reply == {
+        "number": 3,
+        "liked": [A, B],
+        "disliked": [],
+        "texts": [f"{A} {B}*0.5", ""],
+        "limit": 7,
+        "rated": A,
+        "note": {"text": "Saved as Warm.", "message": ["Saved as {}.", "Warm"], "failed": False},
+        "file": {"name": "Warm.fabric.zip", "data": "emlw"},
+    }
+
+
+def test_an_outcome_without_more_sets_only_the_lists(render):
+    values, reply = render(Outcome(Ratings()))
+    assert values.keys() == {"liked", "disliked", "counts", "lists", "note", "reply"}
+    assert (reply["number"], reply["note"], reply["file"]) == (0, None, None)
+
+
+def test_settings_that_a_preset_does_not_name_are_at_their_default(render):
+    values, _ = render(Outcome(Ratings(), settings={"strength": 1.5}))
+    expected = {field.name: field.default for field in FabricSettings.fields()}
+    expected |= {"strength": 1.5}
+    del expected["enabled"]
+    assert expected.items() <= values.items()
+    assert "enabled" not in values
+
+
+@pytest.mark.parametrize("error", [ValueError("embedded null byte"), OSError("disk"), KeyError()])
+def test_pictures_that_cannot_be_shown_cost_no_answer(render, library, monkeypatch, error):
+    picture = library.store.add(image())
+
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr(library.store, "thumbnail", fail)
+    values, reply = render(Outcome(Ratings(rated(picture.id)), action=Action("rate", number=4)))
+    assert values["liked"] == picture.id
+    assert "lists" not in values
+    assert reply["number"] == 4
+    assert reply["liked"] == [picture.id]
+    assert reply["note"]["text"] == FAILED
+    assert FAILED.partition(";")[0] in values["note"]
+
+
+@pytest.mark.parametrize(
+    ("part", "method", "outcome"),
+    [
+        ("history", "count", Outcome(Ratings(), action=Action("history", shows_history=True))),
+        ("presets", "all", Outcome(Ratings(), presets_changed=True)),
+    ],
+)
+def test_a_panel_that_cannot_be_shown_costs_no_answer(
+    render, library, monkeypatch, part, method, outcome
+):
+    def fail(*_args, **_kwargs):
+        raise ValueError("embedded null byte")
+
+    monkeypatch.setattr(getattr(library, part), method, fail)
+    values, reply = render(outcome)
+    assert part not in values
+    assert {"lists", "counts"} <= values.keys()
+    assert reply["note"] == {"text": FAILED, "message": [FAILED], "failed": True}
+
+
+def test_what_was_said_first_is_not_said_over(render, library, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise ValueError
+
+    monkeypatch.setattr(library.presets, "all", fail)
+    note = Note(Message("Saved as {}.", "Warm"), is_warning=False)
+    _, reply = render(Outcome(Ratings(), note=note, presets_changed=True))
+    assert reply["note"]["text"] == "Saved as Warm."
+
+
+def test_a_limit_that_cannot_be_read_costs_no_answer(render, host):
+    def fail():
+        raise OverflowError
+
+    host.max_pictures = fail
+    _, reply = render(Outcome(Ratings()))
+    assert reply["limit"] == 64
+    assert reply["note"]["text"] == FAILED
+
+
+def test_an_unreadable_history_is_said_in_words(render, tmp_path):
+    (tmp_path / ".fabric").mkdir()
+    (tmp_path / ".fabric" / "history.sqlite3").mkdir()
+    values, reply = render(Outcome(Ratings(), action=Action("history", shows_history=True)))
+    assert "history" not in values
+    assert "the history could not be" in reply["note"]["text"].lower()
