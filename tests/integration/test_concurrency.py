@@ -105,7 +105,8 @@ OWN_VALUES = [
 ]
 PANELS = ["history", "presets"]
 _CHANGING = re.compile(
-    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?|<div class='performance'>.*|(after|rated_at)\\*\": [\d.]+"
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?"
+    r"|<div class='performance'>.*|(after|rated_at)\\*\": [\d.]+"
 )
 _ID = re.compile(r'data-id="([0-9a-f]{64})"')
 

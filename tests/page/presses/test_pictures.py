@@ -236,3 +236,11 @@ def test_logins_and_tabs_keep_their_own_history(library):
                 Pressing(library, owner=owner, tab=tab)(do="rate", index=0)
     assert len(history(library, "ann", "img2img")) == 1
     assert history(library, "bob", "img2img") == {}
+
+
+def test_entries_are_whatever_the_host_hands_to_a_handler(press):
+    """Another family gives pairs of a picture and its caption."""
+    press.host.gallery_picture = lambda entry: entry[0]
+    shown = ShownPictures.from_client([(_picture("red"), "a caption")], "{}")
+    press.page = PageState(Ratings(), shown=shown)
+    assert counts(press(do="rate", index=0)) == (1, 0)
