@@ -76,25 +76,29 @@
         return action.do === 'rate' || action.do === 'unrate';
     }
 
-    /** What gradio sends in place of the hidden fields; may be asked twice after a lost connection. */
-    function take(name, channel, values) {
+    /**
+     * What gradio sends: `values` with the action among them; may be asked twice after a lost
+     * connection. `names` are those of the values, `entryPath` the keys under which an entry of a
+     * gallery has its file's path.
+     */
+    function take(name, channel, {names, entryPath}, values) {
         const tab = tabs.named(name);
         const action = tab && queueOf(tab).current;
         if (!action) return values;
-        const [, , liked, disliked, shown] = values;
-        queueOf(tab).sent = [liked, disliked];
-        const index = channel === 'rate' ? confirmedIndex(action, shown) : -1;
+        const given = Object.fromEntries(names.map((each, at) => [each, values[at]]));
+        queueOf(tab).sent = [given.liked, given.disliked];
+        const index = isRating(action) ? confirmedIndex(action, given.gallery, entryPath) : -1;
         const {address, toggles, load, onAnswer, ...sent} = action;
-        return [JSON.stringify({...sent, index}), ...values.slice(1)];
+        return Object.values({...given, action: JSON.stringify({...sent, index})});
     }
 
     /** The index of the pressed picture, or one that is refused if the gallery has changed since. */
-    function confirmedIndex(action, entries) {
+    function confirmedIndex(action, entries, entryPath) {
         if (action.index < 0 || !Array.isArray(entries)) return action.index;
         const entry = [entries[action.index]].flat()[0];
-        const isFile = entry && entry.name && action.address.includes('file=');
-        const isPressed = !isFile || action.address.endsWith(`file=${entry.name}`);
-        return isPressed ? action.index : entries.length;
+        const path = entryPath.reduce((each, key) => each?.[key], entry);
+        const isFile = path && action.address.includes('file=');
+        return !isFile || action.address.endsWith(`file=${path}`) ? action.index : entries.length;
     }
 
     function finish(name, reply) {
@@ -119,8 +123,7 @@
         if (answer) takeAnswer(tab, action, answer);
         const unanswered = unansweredLists(tab, action, before);
         if (unanswered) queue.waiting.unshift(syncOf(unanswered));
-        if (!window.gradio_config.enable_queue) showNote(tab, answer ? answer.note : '');
-        if (!answer) showNote(tab, localization.translate('The WebUI did not answer. Try again.'));
+        say(tab, answer);
         // A picture without what was pressed before it is not what the user has asked for.
         if (!answer && !ASIDE.includes(action.do)) dropHeld(tab);
         action.onAnswer?.(answer);
@@ -135,7 +138,7 @@
         if (action.do === 'add' && tab.lists[action.to].length >= tab.limit) {
             queue.waiting = queue.waiting.filter(each => each.do !== 'add' || each.to !== action.to);
         }
-        if (action.do === 'import' && answer.failed) {
+        if (action.do === 'import' && answer.note?.failed) {
             queue.waiting = queue.waiting.filter(each => each.do !== 'import');
         }
     }
@@ -241,6 +244,16 @@
 
     // ---- a message below the gallery ------------------------------------------------------------
 
+    function say(tab, answer) {
+        const note = answer?.note;
+        if (note) localization.translateToast(note);
+        // Without its queue gradio has no toasts.
+        if (!window.gradio_config.enable_queue) {
+            showNote(tab, note ? localization.textOf(note) : '');
+        }
+        if (!answer) showNote(tab, localization.translate('The WebUI did not answer. Try again.'));
+    }
+
     /** A line below the gallery's buttons, for what gradio's own messages cannot say. */
     function showNote(tab, text) {
         const row = gradioApp().getElementById(`image_buttons_${tab.name}`);
@@ -249,6 +262,7 @@
         if (!note) {
             note = document.createElement('p');
             note.id = `${tab.name}_fabric_toast`;
+            note.className = 'fabric-toast';
             note.setAttribute('role', 'status');
             row.after(note);
         }
