@@ -29,7 +29,7 @@ from lib_fabric.page.relay import Relay, hidden_from_config, reply_json, toast
 from lib_fabric.rating_texts import format_list, read_lists
 from lib_fabric.ratings import LIST_NAMES, Ratings
 from lib_fabric.settings import (
-    MAX_PICTURES,
+    DEFAULT_MAX_PICTURES,
     FabricSettings,
     SettingField,
     infotext_key,
@@ -62,7 +62,7 @@ class Toolkit:
     tool_button: Callable[..., Any]
     gallery_picture: GalleryPicture
     picture_details: PictureDetails
-    max_pictures: Callable[[], int] = lambda: MAX_PICTURES
+    max_pictures: Callable[[], int] = lambda: DEFAULT_MAX_PICTURES
     start_values: Mapping[str, object] = dataclass_field(default_factory=dict)
 
 

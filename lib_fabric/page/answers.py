@@ -21,7 +21,7 @@ from lib_fabric.page.presets import PresetAnswerer
 from lib_fabric.pictures import decode_base64
 from lib_fabric.rating_texts import read_lists
 from lib_fabric.ratings import ListName, Ratings
-from lib_fabric.settings import MAX_PICTURES
+from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
 _log = logging.getLogger(__name__)
 _UNREADABLE = "That picture could not be read. Generate it again."
@@ -47,7 +47,7 @@ class Answerer:
         library: Library,
         gallery_picture: GalleryPicture,
         picture_details: PictureDetails = lambda _: Details(),
-        max_pictures: Callable[[], int] = lambda: MAX_PICTURES,
+        max_pictures: Callable[[], int] = lambda: DEFAULT_MAX_PICTURES,
     ) -> None:
         self._library = library
         self._gallery_picture = gallery_picture

@@ -20,7 +20,7 @@ from lib_fabric.page.answers import Answerer
 from lib_fabric.page.outcome import Page
 from lib_fabric.rating_texts import read_lists
 from lib_fabric.ratings import Rated, Ratings
-from lib_fabric.settings import MAX_PICTURES
+from lib_fabric.settings import DEFAULT_MAX_PICTURES
 from tests.helpers.pictures import rated
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -188,7 +188,7 @@ def test_the_cap_is_what_it_is_at_the_press(tmp_path):
 
 
 def test_a_full_list_keeps_what_it_has(press):
-    full = Ratings(rated(*(f"{index:064x}" for index in range(MAX_PICTURES))))
+    full = Ratings(rated(*(f"{index:064x}" for index in range(DEFAULT_MAX_PICTURES))))
     press.page = Page(full, shown=gallery("red"))
     outcome = press(do="rate", to="liked", index=0)
     assert outcome.ratings == full
