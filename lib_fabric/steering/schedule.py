@@ -8,15 +8,6 @@ from __future__ import annotations
 from lib_fabric.settings import FabricSettings
 
 
-def sampling_progress(step: int, total_steps: int) -> float:
-    """Share of the sampling steps already done, from 0 (noise) to 1 (picture).
-
-    Counted in steps of the running pass, not in timesteps, so that img2img at a low denoising
-    strength goes through the whole schedule too.
-    """
-    return min(max(step / max(total_steps, 1), 0.0), 1.0)
-
-
 def feedback_weights(settings: FabricSettings, progress: float) -> tuple[float, float]:
     """The weights (w liked, w disliked) of a reference token's attention score at `progress`.
 
