@@ -1,21 +1,23 @@
 """Active sets with their settings, kept under a name.
 
-Knows the database, the store and the settings. A name is text that is only compared and shown:
-it never becomes part of a path. Each preset also lies in a small file, from which a damaged
-database is rebuilt.
+Knows the database, the store, its owners and the settings. A name is text that is only compared
+and shown: it never becomes part of a path. Each preset also lies in a small file, from which a
+damaged database is rebuilt.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sqlite3
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.active_sets import ids_of
+from lib_fabric.library.owners import PictureOwners
 from lib_fabric.library.storage.database import Database
 from lib_fabric.library.storage.row_backups import RowBackups
 from lib_fabric.library.storage.texts import clean_text, fold
@@ -48,9 +50,10 @@ class Presets:
     the disk fails, with one sentence.
     """
 
-    def __init__(self, database: Database, store: PictureStore) -> None:
+    def __init__(self, database: Database, store: PictureStore, owners: PictureOwners) -> None:
         self._database = database
         self._store = store
+        self._owners = owners
         self._backups = RowBackups(database.folder / "presets", "preset")
         database.add_rebuild(self._rebuild)
 
@@ -73,7 +76,7 @@ class Presets:
 
         Raises:
             FabricError: the name is taken and `overwrite` is not set, a wrong setting, or a
-                picture that is not in the store.
+                picture that is not there for this owner.
         """
         owner = clean_text(owner)
         preset = replace(preset, name=check_name(name), settings=check_settings(preset.settings))
@@ -81,7 +84,8 @@ class Presets:
         def work(connection: sqlite3.Connection) -> None:
             # Inside: whoever deletes pictures holds the write lock meanwhile.
             for each in preset.ratings:
-                if each.picture not in self._store:
+                is_there = each.picture in self._store
+                if not is_there or not self._owners.may_open(connection, owner, each.picture):
                     raise missing_picture(each.picture)
             found = _row(connection, owner, preset.name)
             if found and not overwrite:
@@ -134,6 +138,14 @@ class Presets:
     def picture_ids(connection: sqlite3.Connection) -> set[str]:
         """The ids in any preset of anybody, inside a transaction."""
         return ids_of(connection.execute("SELECT content FROM presets"))
+
+    @staticmethod
+    def named(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+        """Every picture's id in a preset, with whose preset it is, inside a transaction."""
+        for owner, content in connection.execute("SELECT owner, content FROM presets"):
+            # Read, not searched: a preset's name may look like an id.
+            with contextlib.suppress(FabricError):
+                yield from ((each.picture, owner) for each in _preset(content).ratings)
 
     def _put(self, connection: sqlite3.Connection, owner: str, preset: Preset) -> None:
         content = _content(preset)

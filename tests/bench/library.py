@@ -132,7 +132,7 @@ class _Bench:
 
     def look(self) -> None:
         """Pages of the history, searches, the list of presets."""
-        panels = Panels(self._library, self._library.store.thumbnail)
+        panels = Panels(self._library, lambda _owner: self._library.store.thumbnail)
         page = PageState(Ratings())
         seen = {
             "history, first page, thumbnails to be made": Action("history"),
