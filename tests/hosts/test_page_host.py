@@ -10,7 +10,6 @@ import gradio as gr
 import pytest
 
 from tests.helpers.page_host import FakePageHost
-from tests.hosts.test_generation import host  # noqa: F401  (a fixture)
 
 
 class InputAccordion:
@@ -23,7 +22,7 @@ class InputAccordion:
 
 
 @pytest.fixture
-def page_host(host, monkeypatch):  # noqa: F811  (the fixture)
+def page_host(host, monkeypatch):
     fake = ModuleType("modules.ui_components")
     fake.InputAccordion = InputAccordion
     fake.ToolButton = lambda *args, **kwargs: gr.Button(*args, **kwargs)
