@@ -1,20 +1,19 @@
-// Thumbs in the result gallery: on the preview, and on the thumbnail under the pointer or in focus.
-// One pair that moves, not one per thumbnail: whatever gradio re-renders, nothing is left behind.
-/* global fabricUi */
+// Owns: thumbs in the result gallery, on the preview and on the thumbnail under the pointer or in
+// focus. One pair that moves, not one per thumbnail: whatever gradio renders, nothing is left behind.
 
-fabricUi.galleryThumbs = (function() {
+(window.fabricParts ??= {}).gallery = ({tabs, thumbs}) => {
     const EDGE_PX = 4;
     const FRESH_MS = 600;
     const HOLD_MS = 1000;
 
     // By tab: the pairs, the thumbnail that the first one is for, what was selected.
-    const galleries = {};
+    const galleries = new Map();
 
     // ---- which picture --------------------------------------------------------------------------
 
     /** How many grids come before the pictures; as the server counts them, which refuses those. */
     function gridCount(gallery) {
-        const box = gradioApp().querySelector(`#generation_info_${gallery.name} textarea`);
+        const box = gradioApp().querySelector(`#generation_info_${gallery.tab.name} textarea`);
         const text = box ? box.value : '';
         if (text !== gallery.info) {
             gallery.info = text;
@@ -37,14 +36,14 @@ fabricUi.galleryThumbs = (function() {
     }
 
     function selectedPicture(gallery) {
-        const selected = fabricUi.selectedPicture(gallery.name);
+        const selected = thumbs.selectedPicture(gallery.tab);
         const isGrid = selected.index >= 0 && selected.index < gridCount(gallery);
         return selected.address && !isGrid ? selected : null;
     }
 
     /** The entry that shows the picture at a full address; null for none and for a grid. */
-    function find(name, source) {
-        const gallery = attached(name);
+    function find(tab, source) {
+        const gallery = attached(tab);
         const items = gallery ? Array.from(gallery.root.querySelectorAll('.thumbnail-item')) : [];
         const shown = items.filter(each => each.querySelector('img')?.src === source);
         // The same file twice in a gallery: then the selected one is shown.
@@ -60,8 +59,8 @@ fabricUi.galleryThumbs = (function() {
     }
 
     /** The picture that a key is meant for: under the pointer, else selected, and in sight. */
-    function lookedAt(name) {
-        const gallery = attached(name);
+    function lookedAt(tab) {
+        const gallery = attached(tab);
         if (!gallery || gallery.root.querySelector('.livePreview')) return null;
         const large = gallery.root.querySelector('.preview > img');
         const node = gallery.item || large || gallery.root.querySelector('.thumbnail-lg');
@@ -80,7 +79,7 @@ fabricUi.galleryThumbs = (function() {
         const picture = item && isReachable(gallery, item) ? pictureOf(gallery, item) : null;
         gallery.item = picture ? item : null;
         gallery.byFocus = byFocus;
-        fabricUi.thumbs.show(gallery.pair, gallery.name, picture);
+        thumbs.show(gallery.pair, gallery.tab, picture);
         if (picture) place(gallery);
         showOnPreview(gallery);
     }
@@ -88,7 +87,7 @@ fabricUi.galleryThumbs = (function() {
     /** One pair at a time: two so close together would be taken for each other. */
     function showOnPreview(gallery) {
         const isFree = !gallery.item && gallery.root.querySelector('.preview');
-        fabricUi.thumbs.show(gallery.preview, gallery.name, isFree && selectedPicture(gallery));
+        thumbs.show(gallery.preview, gallery.tab, isFree && selectedPicture(gallery));
     }
 
     /** Inside a large thumbnail at its lower edge, above a small one, never outside the gallery. */
@@ -146,20 +145,19 @@ fabricUi.galleryThumbs = (function() {
     // ---- set up and kept right ------------------------------------------------------------------
 
     /** The tab's gallery with its pairs in place; null while there is none. */
-    function attached(name) {
-        const root = fabricUi.gallery(name);
-        if (root && galleries[name]?.root !== root) galleries[name] = attach(name, root);
-        return root ? galleries[name] : null;
+    function attached(tab) {
+        const root = tabs.gallery(tab);
+        if (root && galleries.get(tab)?.root !== root) galleries.set(tab, attach(tab, root));
+        return root ? galleries.get(tab) : null;
     }
 
-    function attach(name, root) {
-        const gallery = {name, root, item: null, byFocus: false, selected: -1, isPending: false};
-        const rate = (list, picture) => picture && fabricUi.rate(name, list, picture);
-        const {make} = fabricUi.thumbs;
-        gallery.pair = make('thumbnail', list => {
+    function attach(tab, root) {
+        const gallery = {tab, root, item: null, byFocus: false, selected: -1, isPending: false};
+        const rate = (list, picture) => picture && thumbs.rate(tab, list, picture);
+        gallery.pair = thumbs.make('thumbnail', list => {
             rate(list, gallery.item && pictureOf(gallery, gallery.item));
         });
-        gallery.preview = make('preview', list => rate(list, selectedPicture(gallery)));
+        gallery.preview = thumbs.make('preview', list => rate(list, selectedPicture(gallery)));
         // First and last: Tab reaches the preview's thumbs before its thumbnails.
         root.prepend(gallery.preview);
         root.append(gallery.pair);
@@ -172,10 +170,10 @@ fabricUi.galleryThumbs = (function() {
         return gallery;
     }
 
-    function refresh(name) {
-        const gallery = attached(name);
+    function refresh(tab) {
+        const gallery = attached(tab);
         if (!gallery) return;
-        const selected = fabricUi.selectedPicture(name).index;
+        const selected = thumbs.selectedPicture(tab).index;
         // Whoever walks on with the arrow keys no longer means the thumbnail below the pointer.
         const item = selected === gallery.selected ? gallery.item : null;
         gallery.selected = selected;
@@ -185,7 +183,7 @@ fabricUi.galleryThumbs = (function() {
 
     /** A pale mark from the press to the answer; then the mark itself pops up. */
     function showPending(gallery) {
-        const pending = fabricUi.pendingRatings(gallery.name);
+        const pending = thumbs.pendingRatings(gallery.tab);
         if (!pending.size && !gallery.isPending) return;
         gallery.isPending = pending.size > 0;
         hold(gallery);
@@ -205,7 +203,7 @@ fabricUi.galleryThumbs = (function() {
     /** From the first press to a moment after the last answer, which gradio takes to render. */
     function hold(gallery) {
         clearTimeout(gallery.holdTimer);
-        gallery.release ??= fabricUi.holdStill(gallery.name, gallery.root);
+        gallery.release ??= holdStill(gallery);
         if (gallery.isPending) return;
         gallery.holdTimer = setTimeout(() => {
             gallery.release();
@@ -213,10 +211,33 @@ fabricUi.galleryThumbs = (function() {
         }, HOLD_MS);
     }
 
-    onUiLoaded(function() {
-        for (const name of fabricUi.tabNames()) refresh(name);
-        fabricUi.onMarks(refresh);
-    });
+    /**
+     * Keeps the pictures where the eye is: on narrow pages the accordion above them grows with a
+     * rating. Returns how to stop it.
+     */
+    function holdStill({tab, root}) {
+        const accordion = tabs.element(tab, 'accordion');
+        let before = root.getBoundingClientRect();
+        const onScroll = () => {
+            before = root.getBoundingClientRect();
+        };
+        const observer = new ResizeObserver(() => {
+            const moved = root.getBoundingClientRect().top - before.top;
+            const wasInSight = before.height && before.bottom > 0 && before.top < window.innerHeight;
+            if (moved && wasInSight) window.scrollBy({top: moved, behavior: 'instant'});
+        });
+        if (accordion) observer.observe(accordion);
+        window.addEventListener('scroll', onScroll, {passive: true});
+        return () => {
+            observer.disconnect();
+            window.removeEventListener('scroll', onScroll);
+        };
+    }
 
-    return {lookedAt, find};
-})();
+    function start() {
+        tabs.all().forEach(refresh);
+        thumbs.onRefresh(refresh);
+    }
+
+    return {start, lookedAt, find};
+};

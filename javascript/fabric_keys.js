@@ -1,8 +1,6 @@
-// A key each for 👍 and 👎: for the picture in the viewer, under the pointer or selected.
-/* global fabricUi */
+// Owns: a key each for 👍 and 👎, for the picture in the viewer, under the pointer or selected.
 
-(function() {
-    const BUTTON_IDS = {liked: 'like', disliked: 'dislike'};
+(window.fabricParts ??= {}).keys = ({tabs, thumbs, gallery, viewer}) => {
     const FIELDS = 'input, textarea, select, [contenteditable], [role="textbox"], [role="combobox"]';
     // Inputs that take no letters: after a move of a slider the keys go on working.
     const NO_LETTERS = 'input:is([type=checkbox], [type=radio], [type=range], [type=button])';
@@ -20,34 +18,21 @@
     }
 
     function pictureMeant() {
-        const {viewer, galleryThumbs} = fabricUi;
         if (viewer.isOpen()) return viewer.picture();
         const popup = document.querySelector('.global-popup');
         if (popup && popup.style.display !== 'none') return null;
-        return viewer.visibleTab() && galleryThumbs.lookedAt(viewer.visibleTab());
+        return viewer.visibleTab() && gallery.lookedAt(viewer.visibleTab());
     }
 
-    document.addEventListener('keydown', function(event) {
+    function onKey(event) {
         const isChord = event.ctrlKey || event.altKey || event.metaKey;
         if (event.defaultPrevented || event.repeat || isChord) return;
-        const {LISTS, keyFor} = fabricUi.thumbs;
-        const list = LISTS.find(each => isKey(event, keyFor(each)));
+        const list = tabs.LISTS.find(each => isKey(event, thumbs.keyFor(each)));
         const picture = list && !isTyping(event) ? pictureMeant() : null;
         if (!picture) return;
         event.preventDefault();
-        fabricUi.rate(fabricUi.viewer.visibleTab(), list, picture);
-    });
-
-    /** The buttons below the galleries name their keys, too. */
-    function describeButtons() {
-        for (const name of fabricUi.tabNames()) {
-            for (const [list, id] of Object.entries(BUTTON_IDS)) {
-                const button = gradioApp().getElementById(`${name}_fabric_${id}`);
-                if (button) fabricUi.thumbs.describe(button, list);
-            }
-        }
+        thumbs.rate(viewer.visibleTab(), list, picture);
     }
 
-    onUiLoaded(describeButtons);
-    onAfterUiUpdate(describeButtons);
-})();
+    return {start: () => document.addEventListener('keydown', onKey)};
+};

@@ -1,18 +1,106 @@
-// A pair of thumbs for one picture: the same over a thumbnail, on the preview and in the viewer.
-/* global fabricUi, opts */
+// Owns: the marks on rated pictures of the result gallery, and the thumbs that rate one: what they
+// say and show, the same below the gallery, over a thumbnail, on the preview and in the viewer.
+/* global opts */
 
-fabricUi.thumbs = (function() {
-    const LISTS = ['liked', 'disliked'];
+(window.fabricParts ??= {}).thumbs = ({tabs, presses, localization}) => {
+    const {LISTS} = tabs;
     const FACES = {liked: '👍', disliked: '👎'};
     const LABELS = {
         liked: 'Like the picture for FABRIC; press again to undo.',
         disliked: 'Dislike the picture for FABRIC; press again to undo.',
     };
+    // The buttons below the gallery.
+    const BUTTON_IDS = {liked: 'like', disliked: 'dislike'};
     // The host uses S, the arrows and Escape in its viewer, Q, W, R, S, F and O over a canvas.
     const KEYS = {
         liked: {option: 'fabric_key_like', unset: 'L'},
         disliked: {option: 'fabric_key_dislike', unset: 'D'},
     };
+
+    const listeners = [];
+    const watched = tabs.stateOf(() => ({root: null, observer: null}));
+
+    // ---- which picture --------------------------------------------------------------------------
+
+    function addressOf(image) {
+        return image ? image.getAttribute('src') : '';
+    }
+
+    /** The selected picture; index -1 if none is, with the address of the only one if there is one. */
+    function selectedPicture(tab) {
+        const root = tabs.gallery(tab);
+        const small = Array.from(root.querySelectorAll('.thumbnails > .thumbnail-small'));
+        const index = small.findIndex(each => each.classList.contains('selected'));
+        if (index >= 0) return {index, address: addressOf(small[index].querySelector('img'))};
+        const all = root.querySelectorAll('.grid-container > .thumbnail-lg img');
+        return {index: -1, address: all.length === 1 ? addressOf(all[0]) : ''};
+    }
+
+    /** A press of the button below the gallery. */
+    function press(name, list) {
+        const tab = tabs.named(name);
+        rate(tab, list, selectedPicture(tab));
+    }
+
+    /** Rates one entry of the gallery. */
+    function rate(tab, list, picture) {
+        presses.request(tab, {do: 'rate', to: list, toggles: true, ...picture});
+    }
+
+    /** What was pressed but not answered yet: address to list, '' for an undo. */
+    function pendingRatings(tab) {
+        const pending = new Map();
+        for (const each of presses.pending(tab)) {
+            if (!each.address || !presses.isRating(each)) continue;
+            const before = pending.get(each.address) ?? tabs.markOf(tab, each.address);
+            const isUndo = each.do === 'unrate' || (each.toggles && before === each.to);
+            pending.set(each.address, isUndo ? '' : each.to);
+        }
+        return pending;
+    }
+
+    // ---- marks ----------------------------------------------------------------------------------
+
+    function setMark(node, mark) {
+        if (!node || (node.dataset.fabricMark || '') === mark) return;
+        if (mark) node.dataset.fabricMark = mark;
+        else delete node.dataset.fabricMark;
+    }
+
+    function refresh(tab) {
+        const root = tabs.gallery(tab);
+        if (!root) return;
+        // An attribute of our own: gradio rewrites the classes of these buttons as it likes.
+        for (const item of root.querySelectorAll('.thumbnail-item')) {
+            setMark(item, tabs.markOf(tab, addressOf(item.querySelector('img'))));
+        }
+        const large = root.querySelector('.preview > img');
+        if (large) setMark(large.parentElement, tabs.markOf(tab, addressOf(large)));
+        const selected = tabs.markOf(tab, selectedPicture(tab).address);
+        for (const list of LISTS) {
+            const button = tabs.element(tab, BUTTON_IDS[list]);
+            if (!button) continue;
+            setMark(button, selected === list ? list : '');
+            button.setAttribute('aria-pressed', String(selected === list));
+            describe(button, list);
+        }
+        for (const listener of listeners) listener(tab);
+    }
+
+    /** Keeps the marks right while gradio re-renders the gallery. */
+    function watch(tab) {
+        const root = tabs.gallery(tab);
+        const state = watched(tab);
+        if (!root || root === state.root) return;
+        state.observer?.disconnect();
+        state.root = root;
+        state.observer = new MutationObserver(() => refresh(tab));
+        state.observer.observe(root, {
+            childList: true, subtree: true, attributes: true, attributeFilter: ['src', 'class'],
+        });
+    }
+
+    // ---- the thumbs -----------------------------------------------------------------------------
 
     /** The key for a list; '' for none. */
     function keyFor(list) {
@@ -22,7 +110,7 @@ fabricUi.thumbs = (function() {
 
     /** Puts the tooltip, with the key as it is now, on a button for a list. */
     function describe(button, list) {
-        const label = fabricUi.translate(LABELS[list]);
+        const label = localization.translate(LABELS[list]);
         const key = keyFor(list);
         const shown = key.length === 1 ? key.toUpperCase() : key;
         const title = key ? `${label.replace(/[.。]$/, '')} (${shown})` : label;
@@ -53,10 +141,10 @@ fabricUi.thumbs = (function() {
     }
 
     /** Shows the pair for a picture `{address}` of a tab, or hides it for null. */
-    function show(pair, name, picture) {
+    function show(pair, tab, picture) {
         pair.hidden = !picture;
-        const mark = picture ? fabricUi.markOf(name, picture.address) : '';
-        const pending = picture ? fabricUi.pendingRatings(name).get(picture.address) : undefined;
+        const mark = picture ? tabs.markOf(tab, picture.address) : '';
+        const pending = picture ? pendingRatings(tab).get(picture.address) : undefined;
         for (const button of pair.children) {
             const list = button.dataset.to;
             describe(button, list);
@@ -71,5 +159,19 @@ fabricUi.thumbs = (function() {
         else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
     }
 
-    return {LISTS, FACES, keyFor, describe, make, show};
-})();
+    function start() {
+        const refreshAll = () => tabs.all().forEach(tab => {
+            watch(tab);
+            refresh(tab);
+        });
+        presses.onChange(refresh);
+        refreshAll();
+        onAfterUiUpdate(refreshAll);
+    }
+
+    return {
+        FACES, start, press, rate, selectedPicture, addressOf, pendingRatings, setMark, keyFor, make, show,
+        /** Calls back with the tab whenever its gallery or what is rated may have changed. */
+        onRefresh: listener => listeners.push(listener),
+    };
+};

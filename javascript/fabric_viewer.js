@@ -1,7 +1,6 @@
-// Thumbs in the host's full-size viewer, and a flash over the picture once it is rated.
-/* global fabricUi */
+// Owns: the thumbs in the host's full-size viewer, and a flash over the picture once it is rated.
 
-fabricUi.viewer = (function() {
+(window.fabricParts ??= {}).viewer = ({tabs, thumbs, gallery}) => {
     let modal = null;
     let image = null;
     let pair = null;
@@ -13,30 +12,29 @@ fabricUi.viewer = (function() {
         return modal !== null && modal.style.display !== 'none' && modal.offsetWidth > 0;
     }
 
-    /** The name of the visible tab, if it is one of ours. */
+    /** The visible tab, if it is one of ours. */
     function visibleTab() {
-        const name = get_uiCurrentTabContent()?.id.replace('tab_', '');
-        return fabricUi.tabNames().includes(name) ? name : null;
+        return tabs.named(get_uiCurrentTabContent()?.id.replace('tab_', ''));
     }
 
     /** The gallery entry that the viewer shows; null for a grid, a live preview, another gallery. */
     function picture() {
-        const name = visibleTab();
-        if (!name || !isOpen() || !image.src) return null;
-        return fabricUi.galleryThumbs.find(name, image.src);
+        const tab = visibleTab();
+        if (!tab || !isOpen() || !image.src) return null;
+        return gallery.find(tab, image.src);
     }
 
     function rate(list) {
         const found = picture();
-        if (found) fabricUi.rate(visibleTab(), list, found);
+        if (found) thumbs.rate(visibleTab(), list, found);
     }
 
     function refresh() {
         const found = picture();
-        const name = visibleTab();
-        fabricUi.thumbs.show(pair, name, found);
+        const tab = visibleTab();
+        thumbs.show(pair, tab, found);
         const address = found ? found.address : '';
-        const now = {address, mark: found ? fabricUi.markOf(name, address) : ''};
+        const now = {address, mark: found ? tabs.markOf(tab, address) : ''};
         if (now.address && now.address === shown.address && now.mark !== shown.mark) {
             showFlash(now.mark || shown.mark, !now.mark);
         }
@@ -47,23 +45,23 @@ fabricUi.viewer = (function() {
         flash?.remove();
         flash = document.createElement('div');
         flash.dataset.fabricFlash = isUndo ? 'none' : list;
-        flash.textContent = fabricUi.thumbs.FACES[list];
+        flash.textContent = thumbs.FACES[list];
         flash.setAttribute('aria-hidden', 'true');
         flash.addEventListener('animationend', event => event.target.remove());
         modal.append(flash);
     }
 
-    onUiLoaded(function() {
+    function start() {
         modal = gradioApp().getElementById('lightboxModal');
         image = gradioApp().getElementById('modalImage');
         const controls = modal?.querySelector('.modalControls');
         if (!controls || !image) return;
-        pair = fabricUi.thumbs.make('viewer', rate);
+        pair = thumbs.make('viewer', rate);
         controls.insertBefore(pair, controls.querySelector('.modalClose'));
         new MutationObserver(refresh).observe(image, {attributes: true, attributeFilter: ['src']});
         new MutationObserver(refresh).observe(modal, {attributes: true, attributeFilter: ['style']});
-        fabricUi.onMarks(name => name === visibleTab() && isOpen() && refresh());
-    });
+        thumbs.onRefresh(tab => tab === visibleTab() && isOpen() && refresh());
+    }
 
-    return {isOpen, picture, visibleTab};
-})();
+    return {start, isOpen, picture, visibleTab};
+};

@@ -88,7 +88,9 @@ def test_without_an_answer_generate_is_not_pressed(made):
 
 
 def test_a_press_that_cannot_be_sent_ends(made, picture_files):
-    made.page.evaluate("() => { fabricUi.readPicture = () => Promise.reject(new Error('gone')); }")
+    made.page.evaluate("""() => Object.defineProperty(File.prototype, 'size', {
+        get() { throw new Error('gone'); }
+    })""")
     made.open_accordion()
     made.choose_files("liked", picture_files[:1])
     expect(made.own("toast")).to_contain_text("did not answer")

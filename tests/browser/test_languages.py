@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -52,15 +54,61 @@ def test_texts_tooltips_and_messages_are_translated(translated, language, pictur
     # With an emoji, which the host leaves alone.
     empty = next(text for key, text in texts.items() if key.startswith("Nothing rated yet"))
     expect(page.lists).to_contain_text(empty)
-    # A name inside, in HTML that is replaced at every press.
-    add_liked = texts["Add {} pictures"].replace("{1}", texts["liked"])
+    # In HTML that is replaced at every press.
+    add_liked = texts["Add liked pictures"]
     expect(page.drop_zone("liked")).to_have_attribute("title", add_liked)
     page.choose_files("liked", picture_files[:1])
     page.expect_lists(1, 0)
     expect(page.drop_zone("liked")).to_have_attribute("title", add_liked)
-    # A message of the server, with a file's name inside.
+    # Put together from parts: a count, and a note with a file's name inside.
+    count = page.own("counts").locator(".fabric-count")
+    expect(count).to_have_attribute("title", texts["Liked pictures: {}"].replace("{1}", "1"))
     page.choose_files("liked", picture_files[:1])
-    note = texts["{} is {} already."].replace("{1}", "red.png").replace("{2}", texts["liked"])
+    note = texts["{} is liked already."].replace("{1}", "red.png")
     page.expect_note(note)
+    expect(page.page.locator(".toast-wrap")).to_contain_text(note)
     page.clear("liked")
     page.expect_lists(0, 0)
+
+
+def test_errors_that_the_host_prints_are_translated(translated):
+    page, texts = translated("de_DE")
+    page.page.locator("#html_log_txt2img").first.evaluate("""log => {
+        log.innerHTML = "<div class='error'>FabricError: picture 0123456789abcdef is no longer in "
+            + "the store. Rate it again.</div>";
+    }""")
+    sentence = texts["picture {} is no longer in the store. Rate it again."]
+    expect(page.page.locator("#html_log_txt2img .error")).to_have_text(
+        "FabricError: " + sentence.replace("{1}", "0123456789abcdef")
+    )
+
+
+def test_what_a_user_wrote_is_not_translated(translated, picture_files):
+    """A file may be named as one of our texts, with the marks of a parameter."""
+    page, texts = translated("de_DE")
+    named = picture_files[0].with_name("Save {1}.png")
+    picture_files[0].rename(named)
+    page.open_accordion()
+    for _ in range(2):
+        page.choose_files("liked", [named])
+    page.expect_note(texts["{} is liked already."].replace("{1}", named.name))
+    page.clear("liked")
+    page.expect_lists(0, 0)
+
+
+def test_times_are_those_of_the_browser(browser, webui_url, picture_files):
+    """Without a language as well: the server tells them in UTC."""
+    from tests.browser.fabric_page import FabricPage
+
+    with browser.new_context(timezone_id="Asia/Kathmandu", locale="en-GB") as context:
+        page = FabricPage(context.new_page())
+        page.open(webui_url)
+        page.open_accordion()
+        page.choose_files("liked", picture_files[:1])
+        page.expect_lists(1, 0)
+        tile = page.open_panel("history").locator(".fabric-picture").first
+        expect(tile).to_be_visible()
+        told = tile.evaluate("tile => JSON.parse(tile.dataset.fabricTexts).title[2].time")
+        local = datetime.fromisoformat(told.replace("Z", "+00:00")) + timedelta(hours=5, minutes=45)
+        shown = f"{local.day} {local:%b %Y, %H:%M}".replace("Sep ", "Sept ")
+        expect(tile).to_have_attribute("title", re.compile(f"^👍 {shown}"))

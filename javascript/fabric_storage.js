@@ -1,8 +1,8 @@
-// Which page and which browser this is, so that what was rated comes back after a reload and stays
-// apart from another page's. The keys are random and mean nothing to anybody else.
-/* global fabricUi */
+// Owns: what the browser keeps for the next load: whether each tab was switched on, and which page
+// and browser this is, so that what was rated comes back after a reload and stays apart from
+// another page's. The keys are random and mean nothing to anybody else.
 
-Object.assign(fabricUi, (function() {
+(window.fabricParts ??= {}).storage = () => {
     const KEY = /^[0-9a-f]{32}$/;
     const LOCK_MS = 1000;
     const CLAIM_MS = 300;
@@ -95,5 +95,9 @@ Object.assign(fabricUi, (function() {
         return {page, browser};
     }
 
-    return {keep, kept, pageKeys: claimKeys()};
-})());
+    return {
+        pageKeys: claimKeys(),
+        keepOn: (name, isOn) => keep(`fabric-on-${name}`, isOn ? '1' : ''),
+        wasOn: name => kept(`fabric-on-${name}`) === '1',
+    };
+};

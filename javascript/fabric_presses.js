@@ -1,0 +1,288 @@
+// Owns: what is sent when, and what becomes of the answer; Generate waits for it. Knows the hidden
+// fields and buttons of lib_fabric/page/relay.py; not what a press is about.
+
+(window.fabricParts ??= {}).presses = ({tabs, storage, localization}) => {
+    const NOTE_MS = 8000;
+    const ANSWER_MS = 120000;
+    // What leaves lists and settings as they are.
+    const ASIDE = ['history', 'presets', 'save', 'rename', 'delete', 'export', 'import'];
+    // Whatever sends the tab's form to the server as it stands; 'enqueue' is Agent Scheduler's.
+    const GENERATE = ['generate', 'upscale', 'enqueue'];
+    const PROMPTS = ['prompt', 'neg_prompt'];
+
+    const {element, isSame} = tabs;
+    const listeners = [];
+    const views = [];
+
+    const queueOf = tabs.stateOf(() => ({
+        // gradio drops a press while one of the same kind is under way, and two at once could
+        // overwrite each other's lists: so one action at a time, in order.
+        waiting: [],
+        current: null,
+        watchdog: null,
+        number: 0,
+        // The fields as the server got them for the current action, and as infotext has changed
+        // them meanwhile.
+        sent: null,
+        pasted: [],
+        // The button that generates, if it was pressed before all this was settled.
+        held: null,
+        hideNote: null,
+    }));
+
+    // ---- one action at a time -------------------------------------------------------------------
+
+    /**
+     * Sends an action when its turn comes. Some of its fields stay here: `address` of the gallery
+     * picture that is meant; `toggles`, whether the same thumb again takes a rating back; `load()`,
+     * which resolves to what else is sent; `onAnswer(answer)`, called with null where none came.
+     */
+    function request(tab, action) {
+        queueOf(tab).waiting.push(action);
+        tell(tab);
+        sendNext(tab);
+    }
+
+    async function sendNext(tab) {
+        const queue = queueOf(tab);
+        if (queue.current || !queue.waiting.length) return;
+        const action = queue.waiting.shift();
+        queue.current = action;
+        queue.sent = null;
+        action.number = ++queue.number;
+        // Runs from here on, so that nothing below can hold up what waits for good.
+        queue.watchdog = setTimeout(() => settle(tab, null), ANSWER_MS);
+        try {
+            await complete(tab, action);
+        } catch (error) {
+            console.error('FABRIC: a press could not be sent', error);
+            if (queue.current === action) settle(tab, null);
+        }
+        // Else given up meanwhile.
+        if (queue.current === action) element(tab, isRating(action) ? 'rate' : 'edit').click();
+    }
+
+    /** Adds to an action what is known only when its turn comes. */
+    async function complete(tab, action) {
+        if (action.load) Object.assign(action, await action.load());
+        const mark = tabs.markOf(tab, action.address);
+        if (action.do === 'rate' && action.toggles && mark === action.to) action.do = 'unrate';
+        if (action.do === 'restore') Object.assign(action, tab.past[tab.past.length - 1]);
+        Object.assign(action, await storage.pageKeys, ...views.map(view => view(tab)));
+    }
+
+    /** Whether an action is about a picture in the result gallery. */
+    function isRating(action) {
+        return action.do === 'rate' || action.do === 'unrate';
+    }
+
+    /**
+     * What gradio sends: `values` with the action among them; may be asked twice after a lost
+     * connection. `names` are those of the values, `entryPath` the keys under which an entry of a
+     * gallery has its file's path.
+     */
+    function take(name, channel, {names, entryPath}, values) {
+        const tab = tabs.named(name);
+        const action = tab && queueOf(tab).current;
+        if (!action) return values;
+        const given = Object.fromEntries(names.map((each, at) => [each, values[at]]));
+        queueOf(tab).sent = [given.liked, given.disliked];
+        const index = isRating(action) ? confirmedIndex(action, given.gallery, entryPath) : -1;
+        const {address, toggles, load, onAnswer, ...sent} = action;
+        return Object.values({...given, action: JSON.stringify({...sent, index})});
+    }
+
+    /** The index of the pressed picture, or one that is refused if the gallery has changed since. */
+    function confirmedIndex(action, entries, entryPath) {
+        if (action.index < 0 || !Array.isArray(entries)) return action.index;
+        const entry = [entries[action.index]].flat()[0];
+        const path = entryPath.reduce((each, key) => each?.[key], entry);
+        const isFile = path && action.address.includes('file=');
+        return !isFile || action.address.endsWith(`file=${path}`) ? action.index : entries.length;
+    }
+
+    function finish(name, reply) {
+        let answer = null;
+        try {
+            answer = JSON.parse(reply);
+        } catch (error) {
+            // An empty or cut answer is no answer.
+        }
+        const tab = tabs.named(name);
+        // After a failed event gradio still calls this, with the answer before.
+        settle(tab, answer?.number === queueOf(tab).current?.number ? answer : null);
+    }
+
+    function settle(tab, answer) {
+        const queue = queueOf(tab);
+        const action = queue.current;
+        clearTimeout(queue.watchdog);
+        queue.current = null;
+        if (!action) return;
+        const before = tab.texts;
+        if (answer) takeAnswer(tab, action, answer);
+        const unanswered = unansweredLists(tab, action, before);
+        if (unanswered) queue.waiting.unshift(syncOf(unanswered));
+        say(tab, answer);
+        // A picture without what was pressed before it is not what the user has asked for.
+        if (!answer && !ASIDE.includes(action.do)) dropHeld(tab);
+        action.onAnswer?.(answer);
+        tell(tab);
+        sendNext(tab);
+        releaseHeld(tab);
+    }
+
+    function takeAnswer(tab, action, answer) {
+        const queue = queueOf(tab);
+        tabs.take(tab, action, answer);
+        if (action.do === 'add' && tab.lists[action.to].length >= tab.limit) {
+            queue.waiting = queue.waiting.filter(each => each.do !== 'add' || each.to !== action.to);
+        }
+        if (action.do === 'import' && answer.note?.failed) {
+            queue.waiting = queue.waiting.filter(each => each.do !== 'import');
+        }
+    }
+
+    /** Whether an action is under way. */
+    function isBusy(tab) {
+        return queueOf(tab).current !== null;
+    }
+
+    /** What is not answered yet, in order. */
+    function pending(tab) {
+        const {current, waiting} = queueOf(tab);
+        return [current, ...waiting].filter(Boolean);
+    }
+
+    /** Whether the lists in the hidden fields are what the user has chosen. */
+    function isSettled(tab) {
+        return !queueOf(tab).pasted.length && pending(tab).every(each => ASIDE.includes(each.do));
+    }
+
+    /** Takes back the last change of what is rated. */
+    function undo(tab) {
+        const waiting = pending(tab).filter(each => each.do === 'restore');
+        if (waiting.length < tab.past.length) request(tab, {do: 'restore'});
+    }
+
+    function tell(tab) {
+        element(tab, 'lists').setAttribute('aria-busy', String(!isSettled(tab)));
+        for (const listener of listeners) listener(tab);
+    }
+
+    // ---- lists that infotext has set ------------------------------------------------------------
+
+    /** Called by gradio when the hidden fields change: by an answer, or else by infotext. */
+    function listsChanged(name, texts) {
+        const tab = tabs.named(name);
+        if (!tab || isSame(texts, tab.texts)) return;
+        // While an action is under way nobody knows yet which of the two it is.
+        if (queueOf(tab).current) queueOf(tab).pasted.push(texts);
+        else request(tab, syncOf(texts));
+    }
+
+    /** What infotext has set during an action and its answer knows nothing of; null for nothing. */
+    function unansweredLists(tab, action, before) {
+        const queue = queueOf(tab);
+        const base = action.do === 'sync' ? [action.liked, action.disliked] : queue.sent;
+        const isKnown = each => isSame(each, tab.texts) || (action.do !== 'open' && isSame(each, base));
+        const pasted = queue.pasted.filter(each => !isKnown(each)).pop();
+        queue.pasted = [];
+        if (pasted) return pasted;
+        // Set just before the action, which then went on from ids that nobody has looked up.
+        const isLookedUp = ['open', 'sync'].includes(action.do) || !base || isSame(base, before);
+        if (isLookedUp) return null;
+        return isSame(tab.texts, before) ? base : tab.texts;
+    }
+
+    /** The action that asks for an answer to lists that infotext has set. */
+    function syncOf([liked, disliked]) {
+        return {do: 'sync', liked, disliked};
+    }
+
+    // ---- Generate waits -------------------------------------------------------------------------
+    // Right after a thumb it would still send the lists as they were, and right after infotext
+    // names that nobody has looked up yet.
+
+    function holdClick(event) {
+        const button = event.target.closest('button');
+        const isOf = tab => GENERATE.some(each => button.id === `${tab.name}_${each}`);
+        const tab = button && tabs.all().find(isOf);
+        if (tab) holdIfUnsettled(tab, button, event);
+    }
+
+    /** gradio generates at Shift+Enter in a prompt, without a click. */
+    function holdEnter(event) {
+        if (event.key !== 'Enter' || !event.shiftKey) return;
+        const isOf = (tab, each) => event.target.matches?.(`#${tab.name}_${each} textarea`);
+        const tab = tabs.all().find(each => PROMPTS.some(prompt => isOf(each, prompt)));
+        const button = tab && gradioApp().getElementById(`${tab.name}_generate`);
+        if (button) holdIfUnsettled(tab, button, event);
+    }
+
+    function holdIfUnsettled(tab, button, event) {
+        if (isSettled(tab)) return;
+        event.stopImmediatePropagation();
+        event.preventDefault();
+        dropHeld(tab);
+        queueOf(tab).held = button;
+        button.classList.add('fabric-held');
+    }
+
+    /** Forgets the press that was held, if any; returns its button. */
+    function dropHeld(tab) {
+        const button = queueOf(tab).held;
+        queueOf(tab).held = null;
+        button?.classList.remove('fabric-held');
+        return button;
+    }
+
+    /** Presses the button whose press was held, once nothing is under way any more. */
+    function releaseHeld(tab) {
+        if (isSettled(tab)) dropHeld(tab)?.click();
+    }
+
+    // ---- a message below the gallery ------------------------------------------------------------
+
+    function say(tab, answer) {
+        const note = answer?.note;
+        if (note) localization.translateToast(note);
+        // Without its queue gradio has no toasts.
+        if (!window.gradio_config.enable_queue) {
+            showNote(tab, note ? localization.textOf(note) : '');
+        }
+        if (!answer) showNote(tab, localization.translate('The WebUI did not answer. Try again.'));
+    }
+
+    /** A line below the gallery's buttons, for what gradio's own messages cannot say. */
+    function showNote(tab, text) {
+        const row = gradioApp().getElementById(`image_buttons_${tab.name}`);
+        let note = element(tab, 'toast');
+        if (!row || (!note && !text)) return;
+        if (!note) {
+            note = document.createElement('p');
+            note.id = `${tab.name}_fabric_toast`;
+            note.className = 'fabric-toast';
+            note.setAttribute('role', 'status');
+            row.after(note);
+        }
+        note.textContent = text;
+        const queue = queueOf(tab);
+        clearTimeout(queue.hideNote);
+        queue.hideNote = setTimeout(() => note.remove(), text ? NOTE_MS : 0);
+    }
+
+    function start() {
+        window.addEventListener('click', holdClick, true);
+        window.addEventListener('keydown', holdEnter, true);
+        for (const tab of tabs.all()) request(tab, {do: 'open', was_on: storage.wasOn(tab.name)});
+    }
+
+    return {
+        start, request, take, finish, listsChanged, undo, pending, isBusy, isRating,
+        /** Calls back with the tab whenever what is rated or under way has changed. */
+        onChange: listener => listeners.push(listener),
+        /** Every action says as well what `view(tab)` gives. */
+        sayAlways: view => views.push(view),
+    };
+};
