@@ -185,7 +185,7 @@ def check_name(name: object) -> str:
 def _known_form(name: object) -> str:
     """As `check_name`, for a preset that is there: one without a visible name can be deleted."""
     if not isinstance(name, str):
-        raise FabricError(f"a preset's name must be text, not {shorten(name)}.")
+        raise FabricError("a preset's name must be text, not {}.", shorten(name))
     text = name.strip()
     # Before anything costly: normalising may make a text longer, never much shorter.
     if len(text) <= 20 * MAX_NAME_CHARS:
@@ -193,7 +193,7 @@ def _known_form(name: object) -> str:
     if not text:
         raise FabricError("Give the preset a name.")
     if len(text) > MAX_NAME_CHARS:
-        raise FabricError(f"A preset's name may have at most {MAX_NAME_CHARS} characters.")
+        raise FabricError("A preset's name may have at most {} characters.", MAX_NAME_CHARS)
     if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
         raise FabricError("A preset's name may not hold line breaks or control characters.")
     return text
@@ -208,7 +208,7 @@ def check_settings(settings: Mapping[str, object]) -> dict[str, object]:
     known = [setting.name for setting in FabricSettings.fields()]
     for name in settings:
         if name not in known:
-            raise FabricError(f"unknown setting {shorten(name)}. Known: {', '.join(known)}.")
+            raise FabricError("unknown setting {}. Known: {}.", shorten(name), ", ".join(known))
     checked = FabricSettings.from_mapping(settings)
     return {name: getattr(checked, name) for name in known}
 
@@ -271,7 +271,7 @@ def _row(connection: sqlite3.Connection, owner: str, name: str) -> str | None:
 def _known_row(connection: sqlite3.Connection, owner: str, name: str) -> str:
     content = _row(connection, owner, name)
     if content is None:
-        raise FabricError(f"There is no preset {shorten(name)}.")
+        raise FabricError("There is no preset {}.", shorten(name))
     return content
 
 
@@ -279,9 +279,10 @@ def _check_room(connection: sqlite3.Connection, owner: str) -> None:
     query = "SELECT COUNT(*) FROM presets WHERE owner = ?"
     if connection.execute(query, (owner,)).fetchone()[0] >= MAX_PRESETS_EACH_OWNER:
         raise FabricError(
-            f"There are {MAX_PRESETS_EACH_OWNER} presets already. Delete one before saving another."
+            "There are {} presets already. Delete one before saving another.",
+            MAX_PRESETS_EACH_OWNER,
         )
 
 
 def _taken(name: str) -> FabricError:
-    return FabricError(f"There is a preset {shorten(name, 100)} already.")
+    return FabricError("There is a preset {} already.", shorten(name, 100))

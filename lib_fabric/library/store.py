@@ -224,12 +224,12 @@ class PictureStore:
 def missing_picture(picture_id: str) -> FabricError:
     """What is said of a picture that the store does not hold, or no longer as it was."""
     name = shorten(picture_id[:SHORT_ID_DIGITS])
-    return FabricError(f"picture {name} is no longer in the store. Rate it again.")
+    return FabricError("picture {} is no longer in the store. Rate it again.", name)
 
 
 def _unsaved(what: str, error: OSError) -> FabricError:
     return FabricError(
-        f"the {what} could not be saved: {error.strerror or error}.", status_code=500
+        "the {} could not be saved: {}.", what, error.strerror or error, status_code=500
     )
 
 

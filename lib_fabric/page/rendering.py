@@ -19,7 +19,7 @@ from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
 from lib_fabric.page.panels import Panels
 from lib_fabric.rating_texts import format_list
 from lib_fabric.ratings import LIST_NAMES, Ratings
-from lib_fabric.settings import MAX_PICTURES
+from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
 THUMBNAIL_PX = 176
 _MAX_THUMBNAILS = 512
@@ -59,7 +59,7 @@ class Rendering:
         with nothing_raised(outcome):
             if outcome.presets_changed:
                 values["presets"] = self._panels.presets(page)
-        limit = MAX_PICTURES
+        limit = DEFAULT_MAX_PICTURES
         with nothing_raised(outcome):
             limit = self._host.max_pictures()
         values["note"] = note_html(outcome.note)

@@ -13,7 +13,6 @@ from PIL import Image
 
 from lib_fabric.library.history_entry import Details
 from tests.helpers.page_host import FakePageHost
-from tests.hosts.test_generation import host  # noqa: F401  (a fixture)
 
 
 class InputAccordion:
@@ -26,7 +25,7 @@ class InputAccordion:
 
 
 @pytest.fixture
-def page_host(host, monkeypatch):  # noqa: F811  (the fixture)
+def page_host(host, monkeypatch):
     fake = ModuleType("modules.ui_components")
     fake.InputAccordion = InputAccordion
     fake.ToolButton = lambda *args, **kwargs: gr.Button(*args, **kwargs)

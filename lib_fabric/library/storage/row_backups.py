@@ -43,7 +43,10 @@ class RowBackups:
             write_atomically(self._path(key), content.encode())
         except OSError as error:
             raise FabricError(
-                f"the {self._what} could not be saved: {error.strerror or error}.", status_code=500
+                "the {} could not be saved: {}.",
+                self._what,
+                error.strerror or error,
+                status_code=500,
             ) from error
 
     def delete(self, key: Key) -> None:
