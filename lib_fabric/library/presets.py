@@ -68,6 +68,16 @@ class Presets:
         )
         return [_preset_or_name(content, folded_name) for folded_name, content in rows]
 
+    def namesake(self, owner: str, name: str) -> str | None:
+        """What the preset is called that has the same name as `name`; None if there is none.
+
+        Raises:
+            FabricError: a name that no preset can have.
+        """
+        owner, name = clean_text(owner), check_name(name)
+        content = self._database.read(lambda connection: _row(connection, owner, name))
+        return None if content is None else _preset_or_name(content, fold(name)).name
+
     def save(self, owner: str, name: str, preset: Preset, overwrite: bool = False) -> Preset:
         """Keeps `preset` under `name` and returns it with that name.
 

@@ -83,6 +83,8 @@ class PictureStore:
 
     def is_gone(self, picture_id: str) -> bool:
         """Whether a picture's file is certainly not there; a disk that fails tells nothing."""
+        if not is_full_id(picture_id):  # garbled by the disk
+            return True
         try:
             self._path(picture_id).stat()
         except FileNotFoundError:
