@@ -18,7 +18,7 @@ PACKAGE = ROOT / "lib_fabric"
 # Calls whose text is shown: errors, notes, and warnings below the pictures.
 _SAYING = {"FabricError", "UnsupportedModelError", "Note", "Message", "warn"}
 _ATTRIBUTES = {"title", "alt", "aria-label", "placeholder"}
-_WORDS = re.compile(r"^(?:FABRIC|[A-Z][a-z]*)(['’][a-z]+)?([ ,;:.…]|$)")
+_WORDS = re.compile(r"^[A-Z][a-z]*(['’][a-z]+)?([ ,;:.…]|$)")
 # What an error is sent back with by the API alone: the page's own components keep to the rules.
 _API_ONLY = {"arguments", "settings", "rating_texts"}
 
@@ -90,7 +90,8 @@ def _named_texts(tree: ast.Module) -> Iterator[str]:
         values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
         for text in filter(None, map(_text, values)):
             is_named = name == "text" or (name.isupper() and " " in text)
-            if is_named and (_WORDS.match(text) or text.startswith("{} ")):
+            is_words = _WORDS.match(text) or text.startswith("{} ")
+            if name.endswith("_TEXT") or (is_named and is_words):
                 yield text
 
 
