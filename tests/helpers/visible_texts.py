@@ -90,8 +90,7 @@ def _named_texts(tree: ast.Module) -> Iterator[str]:
         values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
         for text in filter(None, map(_text, values)):
             is_named = name == "text" or (name.isupper() and " " in text)
-            is_words = _WORDS.match(text) or text.startswith("{} ")
-            if name.endswith("_TEXT") or (is_named and is_words):
+            if is_named and (_WORDS.match(text) or text.startswith(("{} ", "FABRIC "))):
                 yield text
 
 
