@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -55,25 +56,32 @@ class RowAttention:
             num_parts: see `joined_attention`.
         """
 
-        def attend(
-            queries: torch.Tensor, states: Sequence[KeyValues], weights: Sequence[float]
-        ) -> torch.Tensor:
-            return _attend(queries, states, self._log_weights_of(states, weights), scale, num_parts)
-
         groups = _group(plan.rows, tiles)
         states = {key: layers[index] for key, layers in plan.states.items()}
-        parts = []
-        # Where memory is short, keys are not copied beside each other.
-        beside = num_parts == 1
-        for _, run in itertools.groupby(groups, lambda each: _call_of(states, each, beside)):
-            # Neighbours that differ in their pulls or in the picture that they follow share a call.
-            run = list(run)
-            rows = slice(run[0].rows.start, run[-1].rows.stop)
-            weights = [each.weight for each in run[0].attended.joined]
-            own = KeyValues(k[rows], v[rows])
-            parts.append(attend(q[rows], [own, *_joined(states, run)], [1.0, *weights]))
-        out = parts[0] if len(parts) == 1 else torch.cat(parts)
+        attend = partial(self._attend, scale=scale, num_parts=num_parts)
+        out = _join(states, q, k, v, groups, attend, beside=num_parts == 1)
         return _pull(states, q, out, groups, attend)
+
+    def _attend(
+        self,
+        q: torch.Tensor,
+        states: Sequence[KeyValues],
+        weights: Sequence[float],
+        scale: float,
+        num_parts: int,
+    ) -> torch.Tensor:
+        """Attention over several keys and values, each of one row or of as many as `q` has."""
+        num_rows = q.shape[0]
+        is_shared = num_rows > 1 and all(each.keys.shape[0] == 1 for each in states)
+        if is_shared:
+            # All rows as one: else keys and values would be copied for every row.
+            q = q.transpose(1, 2).flatten(0, 1)[None].transpose(1, 2)
+        keys, values = [each.keys for each in states], [each.values for each in states]
+        log_weights = self._log_weights_of(states, weights)
+        out = joined_attention(q, keys, values, log_weights, scale, num_parts)
+        if is_shared:
+            out = out[0].transpose(0, 1).unflatten(0, (num_rows, -1)).transpose(1, 2)
+        return out
 
     def _log_weights_of(
         self, states: Sequence[KeyValues], weights: Sequence[float]
@@ -112,6 +120,30 @@ def _group(rows: Sequence[Attended], tiles: int) -> list[_Group]:
         groups.append(_Group(slice(start, stop), attended))
         start = stop
     return groups
+
+
+def _join(
+    states: dict[Hashable, KeyValues],
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    groups: Sequence[_Group],
+    attend: _Attend,
+    beside: bool,
+) -> torch.Tensor:
+    """Attention of the rows to their own tokens and to what is joined to them.
+
+    Neighbours that differ in their pulls alone share a call; with `beside` also those that differ
+    in the one picture that they follow, whose keys are then copied beside each other.
+    """
+    parts = []
+    for _, run in itertools.groupby(groups, lambda each: _call_of(states, each, beside)):
+        run = list(run)
+        rows = slice(run[0].rows.start, run[-1].rows.stop)
+        weights = [each.weight for each in run[0].attended.joined]
+        own = KeyValues(k[rows], v[rows])
+        parts.append(attend(q[rows], [own, *_joined(states, run)], [1.0, *weights]))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _call_of(states: dict[Hashable, KeyValues], group: _Group, beside: bool) -> Hashable:
@@ -168,26 +200,6 @@ def _take(q: torch.Tensor, rows: Sequence[slice]) -> torch.Tensor:
     if all(first.stop == second.start for first, second in itertools.pairwise(rows)):
         return q[rows[0].start : rows[-1].stop]
     return torch.cat([q[each] for each in rows])
-
-
-def _attend(
-    q: torch.Tensor,
-    states: Sequence[KeyValues],
-    log_weights: torch.Tensor | None,
-    scale: float,
-    num_parts: int,
-) -> torch.Tensor:
-    """Attention over several keys and values, each of one row or of as many as `q` has."""
-    num_rows = q.shape[0]
-    is_shared = num_rows > 1 and all(each.keys.shape[0] == 1 for each in states)
-    if is_shared:
-        # All rows as one: else keys and values would be copied for every row.
-        q = q.transpose(1, 2).flatten(0, 1)[None].transpose(1, 2)
-    keys, values = [each.keys for each in states], [each.values for each in states]
-    out = joined_attention(q, keys, values, log_weights, scale, num_parts)
-    if is_shared:
-        out = out[0].transpose(0, 1).unflatten(0, (num_rows, -1)).transpose(1, 2)
-    return out
 
 
 def _log_weights(piece: _Piece, device: torch.device) -> torch.Tensor:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.storage.files import write_atomically
+from lib_fabric.library.storage.thumbnails import THUMBNAIL_PX, is_thumbnail, make_thumbnail
 from lib_fabric.library.store_files import (
     NOTE_SUFFIX,
     PICTURE_SUFFIX,
@@ -22,7 +23,6 @@ from lib_fabric.library.store_files import (
     THUMBNAIL_SUFFIX,
     StoreFiles,
 )
-from lib_fabric.library.thumbnails import THUMBNAIL_PX, is_thumbnail, make_thumbnail
 from lib_fabric.pictures import (
     ID_PATTERN,
     SHORT_ID_DIGITS,
@@ -88,6 +88,8 @@ class PictureStore:
 
     def is_gone(self, picture_id: str) -> bool:
         """Whether a picture's file is certainly not there; a disk that fails tells nothing."""
+        if not is_full_id(picture_id):  # garbled by the disk
+            return True
         try:
             self._path(picture_id).stat()
         except FileNotFoundError:

@@ -15,12 +15,12 @@ from lib_fabric.library.store import missing_picture
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.html.lists import counts_html, lists_html, note_html
 from lib_fabric.page.html.parts import Thumbnail
-from lib_fabric.page.messages import Note
+from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
 from lib_fabric.page.panels import Panels
 from lib_fabric.rating_texts import format_list
 from lib_fabric.ratings import LIST_NAMES, Ratings
-from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings
+from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
 _MAX_THUMBNAILS = 512
 # By the name of the component; each setting's widget goes by the setting's name.
@@ -48,7 +48,7 @@ class Rendering:
         if outcome.switch_on:
             values["enabled"] = True
         if outcome.settings is not None:
-            values |= _whole_settings(outcome)
+            values |= outcome.settings
         with nothing_raised(outcome):
             values["counts"] = counts_html(outcome.ratings)
         with nothing_raised(outcome):
@@ -96,7 +96,10 @@ def reply_json(outcome: Outcome, limit: int) -> str:
             "limit": limit,
             "rated": outcome.picture_id,
             "change": change.to_text() if change else "",
+            # An entry has come or gone, which undo takes back even where the lists are the same.
+            "history_changed": bool(change and (change.before is None) != (change.after is None)),
             "note": _note(outcome.note),
+            "confirm": _question(outcome.question),
             "file": _file(outcome.download),
         }
     )
@@ -108,14 +111,11 @@ def _note(note: Note | None) -> dict[str, object] | None:
     return {"text": note.text, "message": note.message.to_json(), "failed": note.is_warning}
 
 
+def _question(question: Message | None) -> dict[str, object] | None:
+    return question and {"text": str(question), "message": question.to_json()}
+
+
 def _file(download: Download | None) -> dict[str, str] | None:
     if download is None:
         return None
     return {"name": download.name, "data": base64.b64encode(download.data).decode()}
-
-
-def _whole_settings(outcome: Outcome) -> dict[str, object]:
-    """Every setting but the tick; a preset of another version may not name them all."""
-    defaults = {field.name: field.default for field in FabricSettings.fields()}
-    del defaults["enabled"]
-    return {**defaults, **(outcome.settings or {})}

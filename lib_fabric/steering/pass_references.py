@@ -9,7 +9,7 @@ from collections.abc import Hashable, Set
 
 from torch import nn
 
-from lib_fabric.errors import FabricError, doing
+from lib_fabric.errors import doing
 from lib_fabric.steering.encoding import PictureEncoder
 from lib_fabric.steering.host import Host, Pass
 from lib_fabric.steering.references import References
@@ -17,25 +17,22 @@ from lib_fabric.steering.state_cache import StateCache
 
 
 class PassReferences:
-    """The references of the pass under way."""
+    """The references of the pass under way.
+
+    Attributes:
+        references: None between passes.
+    """
 
     def __init__(self, host: Host, encoder: PictureEncoder, states: StateCache) -> None:
         self._host = host
         self._encoder = encoder
         self._states = states
         self._key: Hashable = None
-        self._references: References | None = None
-
-    @property
-    def references(self) -> References:
-        """Of this pass. Raises FabricError where none were prepared."""
-        if self._references is None:
-            raise FabricError("the rated pictures are not ready. Generate again.", status_code=500)
-        return self._references
+        self.references: References | None = None
 
     def is_of(self, sampling: Pass, unet: nn.Module) -> bool:
         """Whether they are those of this pass, with this U-Net in its present state."""
-        return self._references is not None and self._key == self._key_of(sampling, unet)
+        return self.references is not None and self._key == self._key_of(sampling, unet)
 
     def begin(self, sampling: Pass, unet: nn.Module, picture_ids: Set[str]) -> None:
         """A pass begins: encodes the pictures of these ids and the references' prompt."""
@@ -44,7 +41,7 @@ class PassReferences:
         with doing("encoding the empty prompt"):
             conditioning = self._host.null_conditioning(sampling.size_latent)
         states_key = self._host.states_key()
-        self._references = References(latents, conditioning, states_key, self._states)
+        self.references = References(latents, conditioning, states_key, self._states)
         self._key = self._key_of(sampling, unet)
 
     def add(self, sampling: Pass, picture_ids: Set[str]) -> None:
@@ -55,7 +52,7 @@ class PassReferences:
 
     def forget(self) -> None:
         """Lets go of everything."""
-        self._references = self._key = None
+        self.references = self._key = None
 
     def _key_of(self, sampling: Pass, unet: nn.Module) -> Hashable:
         return (self._host.states_key(), unet, sampling.size_latent, sampling.is_hires)

@@ -11,9 +11,9 @@ from lib_fabric.attention.merging import Merging
 from lib_fabric.attention.plan import Attended, Reference
 from lib_fabric.ratings import LIST_NAMES, ListName
 from lib_fabric.request import FabricRequest
+from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.host import Row, Step
 from lib_fabric.steering.methods import METHODS, PictureKey, PictureReferences
-from lib_fabric.steering.schedule import feedback_weights
 
 
 class Weighing:
@@ -60,3 +60,18 @@ class Weighing:
         if share:
             share = max(1, share // max(1, num_pictures))
         return Merging.at(size_latent, self._request.settings.merge, share)
+
+
+def feedback_weights(settings: FabricSettings, progress: float) -> tuple[float, float]:
+    """The weights (w liked, w disliked) of a reference token's attention score at `progress`.
+
+    `strength` for progress in [start, end), `min_strength` outside; disliked ones times
+    `negative_scale`. The interval is half open, so that [0, 0.8) of 20 steps are 16 steps; an end
+    of 1 includes samplers that count past their last step.
+
+    Source: arXiv:2307.10159, section 5.3 and algorithm 1, line 20.
+    """
+    before_end = progress < settings.end or settings.end >= 1
+    inside = settings.start <= progress and before_end
+    liked = settings.strength if inside else settings.min_strength
+    return liked, liked * settings.negative_scale

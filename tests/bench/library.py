@@ -22,7 +22,7 @@ from PIL import Image
 
 from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.presets import Preset
+from lib_fabric.library.preset import Preset
 from lib_fabric.page.actions import Action
 from lib_fabric.page.html.history import PAGE_SIZE
 from lib_fabric.page.outcome import PageState

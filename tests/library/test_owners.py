@@ -11,8 +11,8 @@ from lib_fabric.library.active_sets import ActiveSets
 from lib_fabric.library.history_entry import HistoryEntry
 from lib_fabric.library.library import Library
 from lib_fabric.library.owners import API_OWNER
+from lib_fabric.library.preset import Preset
 from lib_fabric.library.preset_archive import from_zip, to_zip
-from lib_fabric.library.presets import Preset
 from lib_fabric.library.storage.schema import MIGRATIONS
 from lib_fabric.ratings import Ratings
 from tests.helpers.pictures import image, picture_id, rated

@@ -13,7 +13,7 @@ from lib_fabric.hosts.axes import axes
 from lib_fabric.library.library import Library
 from lib_fabric.page.tab import FabricTab
 from lib_fabric.settings import FabricSettings
-from lib_fabric.steering.session import ENCODING_TEXT
+from lib_fabric.steering.encoding import ENCODING_TEXT
 from tests.helpers.fake_modules import fake_modules, imported_anew, option_modules
 from tests.helpers.page_host import FakePageHost, add_result_panel
 from tests.helpers.visible_texts import ROOT, component_texts, javascript_texts, python_texts

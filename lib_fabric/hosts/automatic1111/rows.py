@@ -22,7 +22,7 @@ def rows_of_step(num_cond: int, num_rows: int, prompts_of: Sequence[int]) -> tup
             where that does not fit, each picture has as many as the others.
     """
     if sum(prompts_of) != num_cond:
-        num_pictures = max(1, len(prompts_of) or num_rows - num_cond)
+        num_pictures = len(prompts_of) or num_rows - num_cond or num_cond or 1
         each, rest = divmod(num_cond, num_pictures)
         prompts_of = [each + (picture < rest) for picture in range(num_pictures)]
     conditional = [

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lib_fabric.settings import FabricSettings
-from lib_fabric.steering.schedule import feedback_weights
+from lib_fabric.steering.weighing import feedback_weights
 from tests.helpers import reference
 
 _weight = st.floats(0.0, 2.0)
