@@ -28,7 +28,9 @@ def fill(library, count):
 
 def look(library, **action):
     """The ids that the history shows, and what it counts."""
-    html = Panels(library, lambda _: b"jpeg").history(PAGE, Action("history", **action))
+    html = Panels(library, lambda _owner: lambda _: b"jpeg").history(
+        PAGE, Action("history", **action)
+    )
     counts = re.findall(r"<span>([^<]* / [^<]*)</span>", html)
     return re.findall(r'data-id="([0-9a-f]{64})"', html), counts[0] if counts else None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from lib_fabric.errors import FabricError
 from lib_fabric.library import preset_archive
 from lib_fabric.library.library import Library
-from lib_fabric.library.presets import MAX_NAME_CHARS, Preset
+from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
 from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
@@ -24,7 +24,7 @@ class PresetPresses:
     """Carries them out; each raises FabricError for what cannot be done."""
 
     def __init__(self, library: Library, max_pictures: Callable[[], int]) -> None:
-        self._store = library.store
+        self._library = library
         self._presets = library.presets
         self._max_pictures = max_pictures
         self._arrivals = Arrivals()
@@ -71,7 +71,7 @@ class PresetPresses:
     def export(self, action: Action, page: PageState) -> Outcome:
         """A preset as a file for the user."""
         preset = self._presets.load(page.owner, action.name)
-        data = preset_archive.to_zip(preset, self._store)
+        data = preset_archive.to_zip(preset, self._library.pictures_of(page.owner))
         # Nobody is to keep as a backup what no WebUI takes back.
         if len(data) > MAX_IMPORT_BYTES:
             raise FabricError(
@@ -93,7 +93,7 @@ class PresetPresses:
         data = self._arrivals.add(page.owner, action.page, action.part, action.parts, action.data)
         if data is None:
             return Outcome(page.ratings)
-        preset = preset_archive.from_zip(data, self._store)
+        preset = preset_archive.from_zip(data, self._library.pictures_of(page.owner))
         saved = self._presets.save(page.owner, self._free_name(page.owner, preset.name), preset)
         return _told(page, Message("Imported as {}.", saved.name))
 

@@ -129,7 +129,7 @@ def test_a_damaged_preset_is_shown_beside_the_others_and_deleted(saved, library,
     (index,) = tmp_path.rglob("history.sqlite3")
     with contextlib.closing(sqlite3.connect(index)) as connection, connection:
         connection.execute("UPDATE presets SET content = '{' WHERE folded_name = 'cold'")
-    html = Panels(library, lambda _: b"").presets(saved.page)
+    html = Panels(library, lambda _owner: lambda _: b"").presets(saved.page)
     assert 'data-name="Warm"' in html
     assert 'data-name="cold"' in html
     assert saved(do="load", name="cold").note.text == (
