@@ -16,7 +16,7 @@ from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64
 from lib_fabric.rating_texts import parse_list
 from lib_fabric.ratings import LIST_NAMES, WEIGHT, Rated, Ratings
 from lib_fabric.request import FabricRequest
-from lib_fabric.settings import MAX_PICTURES, FabricSettings, shorten
+from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings, shorten
 
 # Decoded pictures of one request are in memory together, 3 bytes a pixel. Files of a few KB may
 # each unfold to the most that one picture may have, so the sum needs a bound too.
@@ -41,7 +41,7 @@ def argument_names() -> list[str]:
 
 
 def parse_arguments(
-    arguments: Sequence[object], kept: KeptPictures, max_pictures: int = MAX_PICTURES
+    arguments: Sequence[object], kept: KeptPictures, max_pictures: int = DEFAULT_MAX_PICTURES
 ) -> FabricRequest:
     """Builds a request from the script's arguments.
 
@@ -63,7 +63,7 @@ def parse_arguments(
         names = argument_names()
         if len(arguments) > len(names):
             raise FabricError(
-                f"at most {len(names)} arguments ({', '.join(names)}), not {len(arguments)}."
+                "at most {} arguments ({}), not {}.", len(names), ", ".join(names), len(arguments)
             )
         values = dict(zip(names, arguments, strict=False))
     _refuse_unknown(values, argument_names(), "FABRIC")
@@ -84,7 +84,7 @@ def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: s
     for name in values:
         if name not in known:
             listed = ", ".join(known)
-            raise FabricError(f"{where}: unknown field {shorten(name)}. Known: {listed}.")
+            raise FabricError("{}: unknown field {}. Known: {}.", where, shorten(name), listed)
 
 
 def _parse_pictures(
@@ -97,7 +97,7 @@ def _parse_pictures(
         listed = parse_list(value, name)
         value = [{"image": each.picture, "weight": each.weight} for each in listed]
     if not isinstance(value, (list, tuple)):
-        raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
+        raise FabricError("'{}' must be a list of pictures, not {}.", name, shorten(value))
     if len(value) > max_pictures:
         most = f"{max_pictures} picture" + "s" * (max_pictures != 1)
         raise FabricError("'{}' may hold at most {}, not {}.", name, most, len(value))
@@ -110,7 +110,7 @@ def _parse_entry(entry: object, name: str, reader: _PictureReader) -> Rated[Pict
         return Rated(reader.read(entry, name))
     _refuse_unknown(entry, _ENTRY_FIELDS, f"{name}")
     if "image" not in entry:
-        raise FabricError(f"{name} has no 'image'.")
+        raise FabricError("{} has no 'image'.", name)
     setting = replace(WEIGHT, name=f"{name}.weight")
     weight = setting.check(entry.get("weight", WEIGHT.default))
     return Rated(reader.read(entry["image"], f"{name}.image"), float(weight))
@@ -133,8 +133,9 @@ class _PictureReader:
         """
         if not isinstance(value, str):
             raise FabricError(
-                f"{name} must be a picture in base64 or the id of a rated picture, "
-                f"not {shorten(value)}."
+                "{} must be a picture in base64 or the id of a rated picture, not {}.",
+                name,
+                shorten(value),
             )
         if value not in self._known:
             self._known[value] = self._read(value, name)
@@ -159,8 +160,10 @@ class _PictureReader:
         self._num_pixels += picture.image.width * picture.image.height
         if self._num_pixels > MAX_TOTAL_PIXELS:
             raise FabricError(
-                f"{name}: the pictures have more than {MAX_TOTAL_PIXELS // 2**20} million pixels "
-                "together. Send fewer or smaller ones."
+                "{}: the pictures have more than {} million pixels together. Send fewer or "
+                "smaller ones.",
+                name,
+                MAX_TOTAL_PIXELS // 2**20,
             )
         return picture
 
@@ -171,4 +174,4 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except FabricError as error:
-        raise FabricError(f"{name}: {error}", status_code=error.status_code) from error
+        raise FabricError("{}: {}", name, error, status_code=error.status_code) from error

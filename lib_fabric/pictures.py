@@ -57,7 +57,7 @@ def from_image(image: Image.Image, name: str = "picture") -> Picture:
         rgb = _to_rgb(_upright(image))
     # Pillow's plugins raise nearly anything on damaged files, even struct.error and SyntaxError.
     except Exception as error:
-        raise FabricError(f"{name} is damaged and cannot be read.") from error
+        raise FabricError("{} is damaged and cannot be read.", name) from error
     return Picture(picture_id(rgb), rgb)
 
 
@@ -71,14 +71,14 @@ def decode_base64(text: str, name: str = "picture") -> Picture:
     payload = text[prefix.end() :] if prefix else text
     if len(payload) > MAX_FILE_BYTES * 4 // 3 + 4:
         raise FabricError(
-            f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB. Send a smaller file."
+            "{} is larger than {} MB. Send a smaller file.", name, MAX_FILE_BYTES // 2**20
         )
     try:
         data = base64.b64decode("".join(payload.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise FabricError(
-            f"{name} is neither a picture in base64 (PNG, JPEG or WebP) "
-            "nor the id of a rated picture."
+            "{} is neither a picture in base64 (PNG, JPEG or WebP) nor the id of a rated picture.",
+            name,
         ) from error
     return decode_bytes(data, name)
 
@@ -97,10 +97,10 @@ def decode_bytes(data: bytes, name: str = "picture") -> Picture:
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
-        raise FabricError(f"{name} is not a PNG, JPEG or WebP picture.") from error
+        raise FabricError("{} is not a PNG, JPEG or WebP picture.", name) from error
     # See from_image: header parsers raise many types.
     except Exception as error:
-        raise FabricError(f"{name} is damaged and cannot be read.") from error
+        raise FabricError("{} is damaged and cannot be read.", name) from error
     return from_image(image, name)
 
 
@@ -133,14 +133,17 @@ def _check_size(image: Image.Image, name: str) -> None:
         raise _too_large(name)
     if min(image.size) < MIN_SIDE_PX:
         raise FabricError(
-            f"{name} is {image.width}x{image.height} pixels; "
-            f"each side must be at least {MIN_SIDE_PX}."
+            "{} is {}x{} pixels; each side must be at least {}.",
+            name,
+            image.width,
+            image.height,
+            MIN_SIDE_PX,
         )
 
 
 def _too_large(name: str) -> FabricError:
     return FabricError(
-        f"{name} has more than {MAX_PIXELS // 2**20} million pixels. Send a smaller one."
+        "{} has more than {} million pixels. Send a smaller one.", name, MAX_PIXELS // 2**20
     )
 
 

@@ -15,8 +15,8 @@ from typing import Generic, Literal, TypeVar
 from lib_fabric.errors import FabricError
 from lib_fabric.pictures import SHORT_ID_DIGITS, is_full_id
 from lib_fabric.settings import (
-    MAX_PICTURES,
-    MOST_PICTURES,
+    DEFAULT_MAX_PICTURES,
+    HIGHEST_MAX_PICTURES,
     SettingField,
     shorten,
 )
@@ -84,7 +84,7 @@ class Ratings(Generic[P]):
 
         return self._each(first)
 
-    def rate(self, picture: P, name: ListName, limit: int = MAX_PICTURES) -> Ratings[P]:
+    def rate(self, picture: P, name: ListName, limit: int = DEFAULT_MAX_PICTURES) -> Ratings[P]:
         """Puts a picture into the list `name`; one of the other list moves, with its weight.
 
         Args:
@@ -105,7 +105,7 @@ class Ratings(Generic[P]):
         """Forgets the rating of a picture; unknown ones change nothing."""
         return self._each(lambda rated: None if rated.picture == picture else rated)
 
-    def move(self, picture: P, name: ListName, limit: int = MAX_PICTURES) -> Ratings[P]:
+    def move(self, picture: P, name: ListName, limit: int = DEFAULT_MAX_PICTURES) -> Ratings[P]:
         """Moves a rated picture, with its weight, to the list `name`.
 
         Raises:
@@ -171,9 +171,9 @@ def checked(ratings: Ratings[str]) -> Ratings[str]:
     """
     for name in LIST_NAMES:
         length = len(ratings.of(name))
-        if length > MOST_PICTURES:
+        if length > HIGHEST_MAX_PICTURES:
             raise FabricError(
-                "'{}' may hold at most {} pictures, not {}.", name, MOST_PICTURES, length
+                "'{}' may hold at most {} pictures, not {}.", name, HIGHEST_MAX_PICTURES, length
             )
     seen: set[str] = set()
     for rated in ratings:

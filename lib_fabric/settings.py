@@ -13,9 +13,9 @@ from typing import Any
 from lib_fabric.errors import FabricError
 
 INFOTEXT_PREFIX = "FABRIC"
-# Of each list, unless the WebUI's settings say otherwise; and what they may say at most.
-MAX_PICTURES = 64
-MOST_PICTURES = 256
+# Of each list, and what the WebUI's settings may raise that to.
+DEFAULT_MAX_PICTURES = 64
+HIGHEST_MAX_PICTURES = 256
 
 Value = bool | float | str
 
@@ -71,7 +71,7 @@ class SettingField:
                     return float(value)
                 if value == int(value):
                     return int(value)
-        raise FabricError(f"'{self.name}' must be {self.allowed}, not {shorten(value)}.")
+        raise FabricError("'{}' must be {}, not {}.", self.name, self.allowed, shorten(value))
 
 
 def shorten(value: object, limit: int = 60) -> str:
@@ -183,7 +183,9 @@ class FabricSettings:
             object.__setattr__(self, setting.name, checked)
         # A disabled accordion must stay harmless whatever its sliders say.
         if self.enabled and self.start > self.end:
-            raise FabricError(f"'start' ({self.start:g}) must not be after 'end' ({self.end:g}).")
+            raise FabricError(
+                "'start' ({}) must not be after 'end' ({}).", f"{self.start:g}", f"{self.end:g}"
+            )
 
     @classmethod
     def fields(cls) -> list[SettingField]:

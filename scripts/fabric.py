@@ -112,13 +112,14 @@ def on_cfg_denoiser(params):
     """Arms feedback for the U-Net calls that follow."""
     for adapter, session in SAMPLING[-1:]:
         if adapter.owns(params):
-            session.begin_denoise(partial(adapter.denoise_step, params))
+            session.begin_step(partial(adapter.begin_step, params))
 
 
 def on_cfg_denoised(params):
     """Disarms it after the last of them."""
-    for _, session in SAMPLING[-1:]:
-        session.end_denoise()
+    for adapter, session in SAMPLING[-1:]:
+        adapter.end_step()
+        session.end_step()
 
 
 script_callbacks.on_cfg_denoiser(on_cfg_denoiser)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch.nn.functional import avg_pool2d
 
-from lib_fabric.attention.rows import KeyValues
+from lib_fabric.attention.states import KeyValues, Windows
 
 # A U-Net halves its input at most so often. Each time, an odd side is rounded up.
 _NUM_LEVELS = 8
@@ -59,7 +58,7 @@ class Merging:
         else:
             window = (min(factor, grid[0]), min(factor, grid[1]))
         keys, values = (_pool(each, grid, window) for each in (states.keys, states.values))
-        return KeyValues(keys, values, _log_counts(grid, window, states.keys.device))
+        return KeyValues(keys, values, Windows(grid, window))
 
     def _find_level(self, num_tokens: int) -> tuple[int, tuple[int, int] | None]:
         """The factor for a layer of so many tokens, and its (height, width) if there is such.
@@ -93,16 +92,3 @@ def _pool(states: torch.Tensor, grid: tuple[int, int], window: tuple[int, int]) 
     planes = states[0].transpose(1, 2).reshape(1, heads * head_dim, *grid).float()
     pooled = avg_pool2d(planes, window, ceil_mode=True, count_include_pad=False)
     return pooled.reshape(1, heads, head_dim, -1).transpose(2, 3).contiguous().to(states.dtype)
-
-
-@lru_cache(64)  # else a transfer for each layer and reference
-def _log_counts(
-    grid: tuple[int, int], window: tuple[int, int], device: torch.device
-) -> torch.Tensor:
-    """The logarithm of how many tokens are in each window, in the order of the pooled ones."""
-    rows, columns = (
-        [min(side, length - start) for start in range(0, length, side)]
-        for side, length in zip(window, grid, strict=True)
-    )
-    counts = [math.log(height * width) for height in rows for width in columns]
-    return torch.tensor(counts, device=device)

@@ -16,11 +16,11 @@ MOST_PARTS = 32
 _T = TypeVar("_T")
 
 
-class Frugality:
+class MemoryRetry:
     """In how many parts attention is done; doubled each time that memory runs out.
 
     Attributes:
-        num_parts: see `attention.joined_attention`.
+        num_parts: see `weighted.joined_attention`.
     """
 
     def __init__(self, make_room: Callable[[], None] = lambda: None) -> None:

@@ -14,7 +14,12 @@ import torch
 from modules import paths_internal, shared
 
 from lib_fabric.infotext import SETTINGS_AND_PICTURES, WANTED
-from lib_fabric.settings import MAX_PICTURES, MOST_PICTURES, FabricSettings, SettingField
+from lib_fabric.settings import (
+    DEFAULT_MAX_PICTURES,
+    HIGHEST_MAX_PICTURES,
+    FabricSettings,
+    SettingField,
+)
 from lib_fabric.steering.state_cache import StateCache
 from lib_fabric.visible_text import is_visible
 
@@ -57,11 +62,11 @@ def _add_speed() -> None:
     )
     _add(
         "fabric_max_pictures",
-        MAX_PICTURES,
+        DEFAULT_MAX_PICTURES,
         "Most pictures in each list",
         "each takes one more pass through the model at every step with feedback",
         component=gr.Slider,
-        component_args={"minimum": 1, "maximum": MOST_PICTURES, "step": 1},
+        component_args={"minimum": 1, "maximum": HIGHEST_MAX_PICTURES, "step": 1},
     )
 
 
@@ -143,7 +148,7 @@ def configure_states(states: StateCache) -> None:
 
 def max_pictures() -> int:
     """How many pictures may be in each list."""
-    return int(_number("fabric_max_pictures", MAX_PICTURES, 1, MOST_PICTURES))
+    return int(_number("fabric_max_pictures", DEFAULT_MAX_PICTURES, 1, HIGHEST_MAX_PICTURES))
 
 
 def start_values() -> dict[str, float]:

@@ -13,7 +13,7 @@ from modules import ui_components
 from PIL import Image
 
 from lib_fabric.hosts import options, pictures
-from lib_fabric.library.rating import Details
+from lib_fabric.library.history_entry import Details
 
 
 class WebuiPageHost:

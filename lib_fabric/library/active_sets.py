@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterable
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.rating import clean_text
 from lib_fabric.library.storage.database import Database
-from lib_fabric.library.storage.records import Key, Records
+from lib_fabric.library.storage.row_backups import Key, RowBackups
+from lib_fabric.library.storage.texts import clean_text
 from lib_fabric.ratings import Ratings, from_json, to_json
 
 MAX_AGE_SECONDS = 30 * 24 * 3600.0
@@ -41,7 +41,7 @@ class ActiveSets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._records = Records(database.folder / "active_sets", "list of active pictures")
+        self._backups = RowBackups(database.folder / "active_sets", "list of active pictures")
         database.add_rebuild(self._rebuild)
 
     def save(
@@ -59,13 +59,13 @@ class ActiveSets:
 
         def work(connection: sqlite3.Connection) -> list[Key]:
             now = time.time()
-            self._records.put(key, json.dumps([now, text]))
+            self._backups.write(key, json.dumps([now, text]))
             _insert(connection, key, text, now)
             return _forget_old(connection, key[0], now)
 
         forgotten = self._database.write(work)
         if forgotten:
-            self._drop_records(forgotten)
+            self._delete_backups(forgotten)
 
     def load(self, page_key: object, browser_key: object, owner: str, tab: str) -> Ratings[str]:
         """The page's own set; for a new page the browser's latest of this tab; else an empty one.
@@ -102,24 +102,24 @@ class ActiveSets:
             # Where nothing can be written, reading goes on.
             _log.warning("FABRIC: %s", error)
 
-    def _drop_records(self, forgotten: list[Key]) -> None:
-        """Drops the records of sets that are gone, not of those saved again meanwhile."""
+    def _delete_backups(self, forgotten: list[Key]) -> None:
+        """Deletes the files of sets that are gone, not of those saved again meanwhile."""
 
         def work(connection: sqlite3.Connection) -> None:
             sql = f"SELECT 1 FROM active_sets {_WHERE_KEY}"
             for key in forgotten:
                 if not connection.execute(sql, key).fetchone():
-                    self._records.drop(key)
+                    self._backups.delete(key)
 
         try:
             self._database.write(work)
         except FabricError as error:
-            # What was asked for is done; a record that stays comes back with a rebuild, no worse.
+            # What was asked for is done; a file that stays comes back with a rebuild, no worse.
             _log.warning("FABRIC: %s", error)
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         now = time.time()
-        for key, content in self._records.all():
+        for key, content in self._backups.all():
             with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
                 saved_at, text = json.loads(content)
                 is_whole = len(key) == len(_KEY_COLUMNS) and isinstance(text, str)

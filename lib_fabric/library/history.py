@@ -10,30 +10,26 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.rating import (
+from lib_fabric.library.history_entry import (
     FIELDS,
-    VERDICTS,
     Details,
-    Rating,
-    Verdict,
+    HistoryEntry,
     check_tab_and_verdict,
-    clean_text,
-    fold,
-    from_note,
-    is_time,
-    read_seed,
-    to_note,
 )
+from lib_fabric.library.notes import from_note, to_note
 from lib_fabric.library.storage.database import Database
+from lib_fabric.library.storage.texts import clean_text, fold
 from lib_fabric.library.store import PictureStore, missing_picture
 from lib_fabric.pictures import is_full_id
+from lib_fabric.ratings import ListName
 
 _log = logging.getLogger(__name__)
 MAX_SEARCH_CHARS = 500
 _MOST_ROWS = 2**31
-_COLUMNS = ", ".join(FIELDS)
+_COLUMNS = ", ".join(("picture_id", *FIELDS))
 
 
 class History:
@@ -55,9 +51,9 @@ class History:
         owner: str,
         tab: str,
         picture_id: str,
-        verdict: Verdict,
+        verdict: ListName,
         details: Details | None = None,
-    ) -> Rating:
+    ) -> HistoryEntry:
         """Adds a rating, or renews verdict and time of one that is there.
 
         Args:
@@ -67,29 +63,29 @@ class History:
         Raises:
             FabricError: the picture is not in the store, or the verdict is none.
         """
-        rating = Rating(picture_id, verdict, time.time(), details or Details())
-        return self.restore(owner, tab, rating)
+        entry = HistoryEntry(picture_id, verdict, time.time(), details or Details())
+        return self.restore(owner, tab, entry)
 
-    def restore(self, owner: str, tab: str, rating: Rating) -> Rating:
-        """As `record`, with the time of `rating`: undoes a change of it.
+    def restore(self, owner: str, tab: str, entry: HistoryEntry) -> HistoryEntry:
+        """As `record`, with the time of `entry`: undoes a change of it.
 
         Raises:
             FabricError: as `record`.
         """
-        check_tab_and_verdict(tab, rating.verdict)
+        check_tab_and_verdict(tab, entry.verdict)
         owner = clean_text(owner)
 
-        def work(connection: sqlite3.Connection) -> Rating:
+        def work(connection: sqlite3.Connection) -> HistoryEntry:
             # Inside: whoever deletes pictures holds the write lock meanwhile.
-            if not is_full_id(rating.picture_id) or rating.picture_id not in self._store:
-                raise missing_picture(rating.picture_id)
-            earlier = _find(connection, owner, tab, rating.picture_id)
-            kept = rating
-            if earlier and rating.details == Details():
-                kept = Rating(rating.picture_id, rating.verdict, rating.rated_at, earlier.details)
+            if not is_full_id(entry.picture_id) or entry.picture_id not in self._store:
+                raise missing_picture(entry.picture_id)
+            earlier = _find(connection, owner, tab, entry.picture_id)
+            kept = entry
+            if earlier and entry.details == Details():
+                kept = replace(entry, details=earlier.details)
             _insert(connection, owner, tab, kept)
             # Before the commit, so that the note never knows less than the database.
-            self._write_note(connection, rating.picture_id)
+            self._write_note(connection, entry.picture_id)
             return kept
 
         return self._database.write(work)
@@ -114,7 +110,7 @@ class History:
         except FabricError as error:
             _log.warning("FABRIC: %s", error)
 
-    def find(self, owner: str, tab: str, picture_id: str) -> Rating | None:
+    def find(self, owner: str, tab: str, picture_id: str) -> HistoryEntry | None:
         """The rating of one picture, if there is one."""
         owner = clean_text(owner)
         return self._database.read(
@@ -123,7 +119,7 @@ class History:
 
     def page(
         self, owner: str, tab: str, *, search: str = "", offset: int = 0, limit: int = 48
-    ) -> list[Rating]:
+    ) -> list[HistoryEntry]:
         """At most `limit` ratings, newest first, after the first `offset`.
 
         Args:
@@ -153,18 +149,21 @@ class History:
     def _drop_gone(self, picture_ids: list[str]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             # Asked again inside the write lock: one may have been rated anew meanwhile.
-            self.drop(connection, [each for each in picture_ids if self._store.is_gone(each)])
+            gone = [each for each in picture_ids if self._store.is_gone(each)]
+            self.forget_pictures(connection, gone)
 
         self._database.write(work)
 
     @staticmethod
-    def drop(connection: sqlite3.Connection, picture_ids: Iterable[str]) -> None:
+    def forget_pictures(connection: sqlite3.Connection, picture_ids: Iterable[str]) -> None:
         """Removes every rating of pictures that left the store, inside a write transaction."""
         connection.executemany(
             "DELETE FROM ratings WHERE picture_id = ?", [(each,) for each in picture_ids]
         )
 
-    def _page(self, owner: str, tab: str, search: str, offset: int, limit: int) -> list[Rating]:
+    def _page(
+        self, owner: str, tab: str, search: str, offset: int, limit: int
+    ) -> list[HistoryEntry]:
         where, values = _where(owner, tab, search)
         sql = (
             f"SELECT {_COLUMNS} FROM ratings WHERE {where} "
@@ -172,9 +171,8 @@ class History:
         )
         # SQLite's numbers have 64 bits.
         values = [*values, *(min(max(number, 0), _MOST_ROWS) for number in (limit, offset))]
-        return self._database.read(
-            lambda connection: [_rating(row) for row in connection.execute(sql, values)]
-        )
+        rows = self._database.read(lambda connection: connection.execute(sql, values).fetchall())
+        return [HistoryEntry.from_row(*row) for row in rows]
 
     def _write_note(self, connection: sqlite3.Connection, picture_id: str) -> None:
         """Writes all that is known of a picture beside it, inside the write lock."""
@@ -183,12 +181,13 @@ class History:
         rows = connection.execute(
             f"SELECT owner, tab, {_COLUMNS} FROM ratings WHERE picture_id = ?", (picture_id,)
         ).fetchall()
-        self._store.write_note(picture_id, to_note(rows))
+        entries = ((owner, tab, HistoryEntry.from_row(*row)) for owner, tab, *row in rows)
+        self._store.write_note(picture_id, to_note(entries))
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         for picture_id, note in self._store.notes():
-            for owner, tab, rating in from_note(picture_id, note):
-                _insert(connection, owner, tab, rating)
+            for owner, tab, entry in from_note(picture_id, note):
+                _insert(connection, owner, tab, entry)
 
 
 def _where(owner: str, tab: str, search: str) -> tuple[str, list[object]]:
@@ -198,35 +197,22 @@ def _where(owner: str, tab: str, search: str) -> tuple[str, list[object]]:
     return condition, [clean_text(owner), tab, *words]
 
 
-def _find(connection: sqlite3.Connection, owner: str, tab: str, picture_id: str) -> Rating | None:
+def _find(
+    connection: sqlite3.Connection, owner: str, tab: str, picture_id: str
+) -> HistoryEntry | None:
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM ratings WHERE owner = ? AND tab = ? AND picture_id = ?",
         (owner, tab, picture_id),
     ).fetchone()
-    return _rating(row) if row else None
+    return HistoryEntry.from_row(*row) if row else None
 
 
-def _insert(connection: sqlite3.Connection, owner: str, tab: str, rating: Rating) -> None:
-    details = rating.details
-    seed = None if details.seed is None else str(details.seed)
-    words = fold("\n".join((details.prompt, details.checkpoint, seed or "")))
+def _insert(connection: sqlite3.Connection, owner: str, tab: str, entry: HistoryEntry) -> None:
+    values = entry.to_values()
+    words = fold("\n".join(str(values[each] or "") for each in ("prompt", "checkpoint", "seed")))
+    row = {"owner": owner, "tab": tab, "picture_id": entry.picture_id, **values, "words": words}
     connection.execute(
         # Replaced rather than updated: of two ratings in one tick of the clock the later is newer.
-        f"INSERT OR REPLACE INTO ratings (owner, tab, {_COLUMNS}, words) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            owner, tab, rating.picture_id, rating.verdict, rating.rated_at,
-            details.prompt, seed, details.checkpoint, words,
-        ),
-    )  # fmt: skip
-
-
-def _rating(row: tuple) -> Rating:
-    """A row as a rating. One that the disk has garbled shows what is left of it."""
-    picture_id, verdict, rated_at, prompt, seed, checkpoint = row
-    return Rating(
-        picture_id,
-        verdict if verdict in VERDICTS else VERDICTS[0],
-        rated_at if is_time(rated_at) else 0.0,
-        Details(prompt, read_seed(seed), checkpoint),
+        f"INSERT OR REPLACE INTO ratings ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+        tuple(row.values()),
     )

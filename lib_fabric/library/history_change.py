@@ -1,6 +1,7 @@
 """What one press has changed in the history, as the page keeps it for undo.
 
-Knows ratings; not the database. A page sends back what it was given, or anything else.
+Knows entries of the history; not the database. A page sends back what it was given, or anything
+else.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from lib_fabric.library.rating import TABS, Rating, from_note, is_time, to_note
+from lib_fabric.library.history_entry import HistoryEntry, is_time
 from lib_fabric.pictures import is_full_id
 
 
@@ -22,35 +23,25 @@ class Change:
     """
 
     picture_id: str
-    before: Rating | None = None
+    before: HistoryEntry | None = None
     after: float | None = None
 
     def to_text(self) -> str:
         """As JSON."""
-        note = to_note([_row(self.before)] if self.before else []).decode()
-        return json.dumps({"picture_id": self.picture_id, "before": note, "after": self.after})
+        before = self.before and self.before.to_values()
+        return json.dumps({"picture_id": self.picture_id, "before": before, "after": self.after})
 
     @classmethod
     def from_text(cls, text: str) -> Change | None:
         """Reads what a page sends back; None if that is empty or damaged."""
         try:
             values = json.loads(text)
-            picture_id, note, after = (values[each] for each in ("picture_id", "before", "after"))
-            before = next(iter(from_note(picture_id, note.encode())), None)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            picture_id, before, after = (values[each] for each in ("picture_id", "before", "after"))
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        is_sound = is_full_id(picture_id) and (after is None or is_time(after))
-        # A note that cannot be read must not pass for "there was no entry".
-        if not is_sound or (note and before is None):
+        entry = None if before is None else HistoryEntry.from_values(picture_id, before)
+        # An entry that cannot be read must not pass for "there was none".
+        is_sound = is_full_id(picture_id) and (entry is None) == (before is None)
+        if not is_sound or not (after is None or is_time(after)):
             return None
-        return cls(picture_id, before and before[2], after)
-
-
-def _row(rating: Rating) -> tuple:
-    """As `to_note` takes it; whose it is the page does not decide."""
-    details = rating.details
-    seed = None if details.seed is None else str(details.seed)
-    return (
-        "", TABS[0], rating.picture_id, rating.verdict, rating.rated_at,
-        details.prompt, seed, details.checkpoint,
-    )  # fmt: skip
+        return cls(picture_id, entry, after)

@@ -97,7 +97,7 @@ class Library:
             for each in picture_ids:
                 if each not in needed and self.store.num_bytes() > target:
                     removed += self.store.delete([each], self._spare_seconds)
-            History.drop(connection, removed)
+            History.forget_pictures(connection, removed)
             return removed
 
         return self._database.write(work)

@@ -21,7 +21,7 @@ from lib_fabric.library.presets import Preset, check_name, check_settings
 from lib_fabric.library.store import PictureStore
 from lib_fabric.pictures import MAX_FILE_BYTES, Picture, decode_bytes, to_png
 from lib_fabric.ratings import LIST_NAMES, Rated, Ratings, checked
-from lib_fabric.settings import MOST_PICTURES, shorten
+from lib_fabric.settings import HIGHEST_MAX_PICTURES, shorten
 
 FORMAT = "fabric-preset"
 VERSION = 1
@@ -93,14 +93,14 @@ class _Archive:
         self._entries: dict[str, zipfile.ZipInfo] = {}
         self._num_bytes = 0
         entries = archive.infolist()
-        if len(entries) > 1 + len(LIST_NAMES) * MOST_PICTURES:
-            raise FabricError(f"This file holds {len(entries)} entries, too many for a preset.")
+        if len(entries) > 1 + len(LIST_NAMES) * HIGHEST_MAX_PICTURES:
+            raise FabricError("This file holds {} entries, too many for a preset.", len(entries))
         for entry in entries:
             name = entry.filename
             if name != _JSON_NAME and not _PICTURE_NAME.fullmatch(name):
-                raise FabricError(f"This file holds {shorten(name)}, which no preset does.")
+                raise FabricError("This file holds {}, which no preset does.", shorten(name))
             if name in self._entries:
-                raise FabricError(f"This file holds {shorten(name, 100)} twice.")
+                raise FabricError("This file holds {} twice.", shorten(name, 100))
             if entry.flag_bits & 0x1:
                 raise FabricError("This file is encrypted. Export the preset again.")
             if entry.compress_type not in _METHODS:
@@ -112,7 +112,7 @@ class _Archive:
         wanted = _ids(preset)
         for name in self._entries:
             if name != _JSON_NAME and name[len("pictures/") : -len(".png")] not in wanted:
-                raise FabricError(f"This file holds {shorten(name, 100)}, which it does not use.")
+                raise FabricError("This file holds {}, which it does not use.", shorten(name, 100))
         # Twice, so that a bad picture is found before any is kept; one in memory at a time.
         for picture_id in wanted:
             self._picture(picture_id)
@@ -125,19 +125,21 @@ class _Archive:
         short = f"picture {picture_id[:16]}"
         picture = decode_bytes(self._read(_picture_name(picture_id), MAX_FILE_BYTES), short)
         if picture.id != picture_id:
-            raise FabricError(f"{short} of this preset is another picture than its name says.")
+            raise FabricError("{} of this preset is another picture than its name says.", short)
         return picture
 
     def _read(self, name: str, max_bytes: int) -> bytes:
         """An entry's bytes; counts what really comes out, not what the archive claims."""
         if name not in self._entries:
-            raise FabricError(f"{shorten(name, 100)} is missing in this file.")
+            raise FabricError("{} is missing in this file.", shorten(name, 100))
         with self._archive.open(self._entries[name]) as file:
             data = file.read(max_bytes + 1)
         self._num_bytes += len(data)
         if len(data) > max_bytes:
             raise FabricError(
-                f"{shorten(name, 100)} in this file is larger than {max_bytes / 2**20:g} MB."
+                "{} in this file is larger than {} MB.",
+                shorten(name, 100),
+                f"{max_bytes / 2**20:g}",
             )
         if self._num_bytes > MAX_ARCHIVE_BYTES:
             raise _too_large()
@@ -150,16 +152,16 @@ def _parse(data: bytes) -> Preset:
             data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant
         )
     except (ValueError, RecursionError) as error:
-        raise FabricError(f"{_JSON_NAME} is not valid JSON.") from error
+        raise FabricError("{} is not valid JSON.", _JSON_NAME) from error
     _check_fields(content, _FIELDS, _JSON_NAME)
     if content["format"] != FORMAT:
         raise FabricError("This file is not a preset of FABRIC.")
     if content["version"] != VERSION or isinstance(content["version"], bool):
         raise FabricError(
-            f"'version' must be {VERSION}, not {shorten(content['version'])}. Update FABRIC."
+            "'version' must be {}, not {}. Update FABRIC.", VERSION, shorten(content["version"])
         )
     if not isinstance(content["settings"], dict):
-        raise FabricError(f"'settings' must be an object, not {shorten(content['settings'])}.")
+        raise FabricError("'settings' must be an object, not {}.", shorten(content["settings"]))
     name, settings = check_name(content["name"]), check_settings(content["settings"])
     ratings = Ratings(*(_parse_list(content[each], each) for each in LIST_NAMES))
     return Preset(name, settings, checked(ratings))
@@ -167,7 +169,7 @@ def _parse(data: bytes) -> Preset:
 
 def _parse_list(value: object, name: str) -> tuple[Rated[str], ...]:
     if not isinstance(value, list):
-        raise FabricError(f"'{name}' must be a list of pictures, not {shorten(value)}.")
+        raise FabricError("'{}' must be a list of pictures, not {}.", name, shorten(value))
     for index, entry in enumerate(value):
         _check_fields(entry, _ENTRY_FIELDS, f"{name}[{index}]")
     return tuple(Rated(entry["id"], entry["weight"]) for entry in value)
@@ -175,13 +177,15 @@ def _parse_list(value: object, name: str) -> tuple[Rated[str], ...]:
 
 def _check_fields(value: object, known: tuple[str, ...], where: str) -> None:
     if not isinstance(value, dict):
-        raise FabricError(f"{where} must be an object, not {shorten(value)}.")
+        raise FabricError("{} must be an object, not {}.", where, shorten(value))
     for name in value:
         if name not in known:
-            raise FabricError(f"{where}: unknown field {shorten(name)}. Known: {', '.join(known)}.")
+            raise FabricError(
+                "{}: unknown field {}. Known: {}.", where, shorten(name), ", ".join(known)
+            )
     for name in known:
         if name not in value:
-            raise FabricError(f"{where} has no '{name}'.")
+            raise FabricError("{} has no '{}'.", where, name)
 
 
 def _object(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
@@ -204,4 +208,4 @@ def _picture_name(picture_id: str) -> str:
 
 
 def _too_large() -> FabricError:
-    return FabricError(f"This preset is larger than {MAX_ARCHIVE_BYTES // 2**20} MB.")
+    return FabricError("This preset is larger than {} MB.", MAX_ARCHIVE_BYTES // 2**20)

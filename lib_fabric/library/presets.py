@@ -1,8 +1,8 @@
 """Active sets with their settings, kept under a name.
 
 Knows the database, the store and the settings. A name is text that is only compared and shown:
-it never becomes part of a path. Each preset also lies in a small file (records.py), from which a
-damaged database is rebuilt.
+it never becomes part of a path. Each preset also lies in a small file, from which a damaged
+database is rebuilt.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.active_sets import ids_of
-from lib_fabric.library.rating import clean_text, fold
 from lib_fabric.library.storage.database import Database
-from lib_fabric.library.storage.records import Records
+from lib_fabric.library.storage.row_backups import RowBackups
+from lib_fabric.library.storage.texts import clean_text, fold
 from lib_fabric.library.store import PictureStore, missing_picture
 from lib_fabric.ratings import Ratings, from_json, to_json
 from lib_fabric.settings import FabricSettings, shorten
@@ -51,7 +51,7 @@ class Presets:
     def __init__(self, database: Database, store: PictureStore) -> None:
         self._database = database
         self._store = store
-        self._records = Records(database.folder / "presets", "preset")
+        self._backups = RowBackups(database.folder / "presets", "preset")
         database.add_rebuild(self._rebuild)
 
     def names(self, owner: str) -> list[str]:
@@ -67,6 +67,16 @@ class Presets:
             ).fetchall()
         )
         return [_preset_or_name(content, folded_name) for folded_name, content in rows]
+
+    def namesake(self, owner: str, name: str) -> str | None:
+        """What the preset is called that has the same name as `name`; None if there is none.
+
+        Raises:
+            FabricError: a name that no preset can have.
+        """
+        owner, name = clean_text(owner), check_name(name)
+        content = self._database.read(lambda connection: _row(connection, owner, name))
+        return None if content is None else _preset_or_name(content, fold(name)).name
 
     def save(self, owner: str, name: str, preset: Preset, overwrite: bool = False) -> Preset:
         """Keeps `preset` under `name` and returns it with that name.
@@ -116,7 +126,7 @@ class Presets:
             return preset
 
         preset = self._database.write(work)
-        self._drop_record(owner, name)
+        self._delete_backup(owner, name)
         return preset
 
     def delete(self, owner: str, name: str) -> None:
@@ -128,7 +138,7 @@ class Presets:
             _delete(connection, owner, name)
 
         self._database.write(work)
-        self._drop_record(owner, name)
+        self._delete_backup(owner, name)
 
     @staticmethod
     def picture_ids(connection: sqlite3.Connection) -> set[str]:
@@ -137,25 +147,25 @@ class Presets:
 
     def _put(self, connection: sqlite3.Connection, owner: str, preset: Preset) -> None:
         content = _content(preset)
-        self._records.put((owner, fold(preset.name)), content)
+        self._backups.write((owner, fold(preset.name)), content)
         _insert(connection, owner, fold(preset.name), content)
 
-    def _drop_record(self, owner: str, name: str) -> None:
-        """Drops the record of a deleted preset, unless one of that name was saved meanwhile."""
+    def _delete_backup(self, owner: str, name: str) -> None:
+        """Deletes the file of a deleted preset, unless one of that name was saved meanwhile."""
 
         def work(connection: sqlite3.Connection) -> None:
             if _row(connection, owner, name) is None:
-                self._records.drop((owner, fold(name)))
+                self._backups.delete((owner, fold(name)))
 
         try:
             self._database.write(work)
         except FabricError as error:
-            # What was asked for is done; a record that stays comes back with a rebuild, no worse.
+            # What was asked for is done; a file that stays comes back with a rebuild, no worse.
             _log.warning("FABRIC: %s", error)
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         # Damaged ones too: they are shown, and only their user deletes them.
-        for key, content in self._records.all():
+        for key, content in self._backups.all():
             if len(key) == 2:
                 _insert(connection, *key, content)
 
@@ -175,7 +185,7 @@ def check_name(name: object) -> str:
 def _known_form(name: object) -> str:
     """As `check_name`, for a preset that is there: one without a visible name can be deleted."""
     if not isinstance(name, str):
-        raise FabricError(f"a preset's name must be text, not {shorten(name)}.")
+        raise FabricError("a preset's name must be text, not {}.", shorten(name))
     text = name.strip()
     # Before anything costly: normalising may make a text longer, never much shorter.
     if len(text) <= 20 * MAX_NAME_CHARS:
@@ -183,7 +193,7 @@ def _known_form(name: object) -> str:
     if not text:
         raise FabricError("Give the preset a name.")
     if len(text) > MAX_NAME_CHARS:
-        raise FabricError(f"A preset's name may have at most {MAX_NAME_CHARS} characters.")
+        raise FabricError("A preset's name may have at most {} characters.", MAX_NAME_CHARS)
     if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
         raise FabricError("A preset's name may not hold line breaks or control characters.")
     return text
@@ -198,7 +208,7 @@ def check_settings(settings: Mapping[str, object]) -> dict[str, object]:
     known = [setting.name for setting in FabricSettings.fields()]
     for name in settings:
         if name not in known:
-            raise FabricError(f"unknown setting {shorten(name)}. Known: {', '.join(known)}.")
+            raise FabricError("unknown setting {}. Known: {}.", shorten(name), ", ".join(known))
     checked = FabricSettings.from_mapping(settings)
     return {name: getattr(checked, name) for name in known}
 
@@ -261,7 +271,7 @@ def _row(connection: sqlite3.Connection, owner: str, name: str) -> str | None:
 def _known_row(connection: sqlite3.Connection, owner: str, name: str) -> str:
     content = _row(connection, owner, name)
     if content is None:
-        raise FabricError(f"There is no preset {shorten(name)}.")
+        raise FabricError("There is no preset {}.", shorten(name))
     return content
 
 
@@ -269,9 +279,10 @@ def _check_room(connection: sqlite3.Connection, owner: str) -> None:
     query = "SELECT COUNT(*) FROM presets WHERE owner = ?"
     if connection.execute(query, (owner,)).fetchone()[0] >= MAX_PRESETS_EACH_OWNER:
         raise FabricError(
-            f"There are {MAX_PRESETS_EACH_OWNER} presets already. Delete one before saving another."
+            "There are {} presets already. Delete one before saving another.",
+            MAX_PRESETS_EACH_OWNER,
         )
 
 
 def _taken(name: str) -> FabricError:
-    return FabricError(f"There is a preset {shorten(name, 100)} already.")
+    return FabricError("There is a preset {} already.", shorten(name, 100))

@@ -15,12 +15,12 @@ from PIL import Image
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.storage.files import write_atomically
-from lib_fabric.library.store_usage import (
+from lib_fabric.library.store_files import (
     NOTE_SUFFIX,
     PICTURE_SUFFIX,
     SPARE_SECONDS,
     THUMBNAIL_SUFFIX,
-    StoreUsage,
+    StoreFiles,
 )
 from lib_fabric.library.thumbnails import is_thumbnail, make_thumbnail
 from lib_fabric.pictures import (
@@ -48,7 +48,7 @@ class PictureStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._usage = StoreUsage(folder)
+        self._files = StoreFiles(folder)
         self.after_add: Callable[[], None] = _do_nothing
 
     def add(self, picture: Picture | Image.Image) -> Picture:
@@ -83,6 +83,8 @@ class PictureStore:
 
     def is_gone(self, picture_id: str) -> bool:
         """Whether a picture's file is certainly not there; a disk that fails tells nothing."""
+        if not is_full_id(picture_id):  # garbled by the disk
+            return True
         try:
             self._path(picture_id).stat()
         except FileNotFoundError:
@@ -126,7 +128,7 @@ class PictureStore:
         # Without one it only takes longer.
         with contextlib.suppress(OSError):
             write_atomically(kept_path, data, is_durable=False)
-            self._usage.grow(len(data))
+            self._files.grow(len(data))
         return data
 
     def write_note(self, picture_id: str, note: bytes) -> None:
@@ -156,7 +158,7 @@ class PictureStore:
 
     def num_bytes(self) -> int:
         """How much room the pictures take, with what lies beside them; cheap to ask often."""
-        return self._usage.num_bytes()
+        return self._files.num_bytes()
 
     def longest_unused(self, spare_seconds: float = SPARE_SECONDS) -> list[str]:
         """Every picture's id, the longest unused first.
@@ -165,7 +167,7 @@ class PictureStore:
             spare_seconds: what was used this recently is left out: a picture that was just added
                 may be on its way into an active set.
         """
-        return self._usage.longest_unused(spare_seconds)
+        return self._files.longest_unused(spare_seconds)
 
     def delete(self, picture_ids: Iterable[str], spare_seconds: float = SPARE_SECONDS) -> list[str]:
         """Deletes pictures with their notes; returns the ids of those that are gone.
@@ -173,14 +175,14 @@ class PictureStore:
         Args:
             spare_seconds: what was used this recently stays.
         """
-        return [each for each in picture_ids if self._usage.delete(each, spare_seconds)]
+        return [each for each in picture_ids if self._files.delete(each, spare_seconds)]
 
     def _write(self, path: Path, data: bytes, what: str) -> None:
         try:
             write_atomically(path, data)
         except OSError as error:
             raise _unsaved(what, error) from error
-        self._usage.grow(len(data))
+        self._files.grow(len(data))
 
     def _read(self, picture_id: str) -> Picture:
         path = self._find(picture_id)
@@ -222,12 +224,12 @@ class PictureStore:
 def missing_picture(picture_id: str) -> FabricError:
     """What is said of a picture that the store does not hold, or no longer as it was."""
     name = shorten(picture_id[:SHORT_ID_DIGITS])
-    return FabricError(f"picture {name} is no longer in the store. Rate it again.")
+    return FabricError("picture {} is no longer in the store. Rate it again.", name)
 
 
 def _unsaved(what: str, error: OSError) -> FabricError:
     return FabricError(
-        f"the {what} could not be saved: {error.strerror or error}.", status_code=500
+        "the {} could not be saved: {}.", what, error.strerror or error, status_code=500
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import gradio as gr
 from PIL import Image
 
-from lib_fabric.library.rating import Details
+from lib_fabric.library.history_entry import Details
 
 
 class PageHost(Protocol):

@@ -31,14 +31,19 @@ class Panels:
         Raises:
             FabricError: the history cannot be read.
         """
-        history = self._library.history
-        total = history.count(page.owner, page.tab, action.search)
-        last_page = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
-        offset = min(max(0, action.offset), last_page)
-        ratings = history.page(
-            page.owner, page.tab, search=action.search, offset=offset, limit=PAGE_SIZE
-        )
-        return history_html(HistoryView(ratings, total, offset, action.search), self._thumbnail)
+        history, search = self._library.history, action.search
+        offset = max(0, action.offset)
+        while True:
+            entries = history.page(
+                page.owner, page.tab, search=search, offset=offset, limit=PAGE_SIZE
+            )
+            # After it was read: what has lost its file leaves the history meanwhile.
+            total = history.count(page.owner, page.tab, search)
+            last_page = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
+            if offset <= last_page:
+                break
+            offset = last_page
+        return history_html(HistoryView(entries, total, offset, search), self._thumbnail)
 
     def presets(self, page: PageState) -> str:
         """The list of presets.

@@ -14,12 +14,12 @@ from lib_fabric.errors import FabricError
 from lib_fabric.library.library import Library
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.html.lists import counts_html, lists_html, note_html
-from lib_fabric.page.messages import Note
+from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
 from lib_fabric.page.panels import Panels
 from lib_fabric.rating_texts import format_list
 from lib_fabric.ratings import LIST_NAMES, Ratings
-from lib_fabric.settings import MAX_PICTURES, FabricSettings
+from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
 THUMBNAIL_PX = 176
 _MAX_THUMBNAILS = 512
@@ -48,7 +48,7 @@ class Rendering:
         if outcome.switch_on:
             values["enabled"] = True
         if outcome.settings is not None:
-            values |= _whole_settings(outcome)
+            values |= outcome.settings
         with nothing_raised(outcome):
             values["counts"] = counts_html(outcome.ratings)
         with nothing_raised(outcome):
@@ -59,7 +59,7 @@ class Rendering:
         with nothing_raised(outcome):
             if outcome.presets_changed:
                 values["presets"] = self._panels.presets(page)
-        limit = MAX_PICTURES
+        limit = DEFAULT_MAX_PICTURES
         with nothing_raised(outcome):
             limit = self._host.max_pictures()
         values["note"] = note_html(outcome.note)
@@ -95,7 +95,10 @@ def reply_json(outcome: Outcome, limit: int) -> str:
             "limit": limit,
             "rated": outcome.picture_id,
             "change": change.to_text() if change else "",
+            # An entry has come or gone, which undo takes back even where the lists are the same.
+            "history_changed": bool(change and (change.before is None) != (change.after is None)),
             "note": _note(outcome.note),
+            "confirm": _question(outcome.question),
             "file": _file(outcome.download),
         }
     )
@@ -107,14 +110,11 @@ def _note(note: Note | None) -> dict[str, object] | None:
     return {"text": note.text, "message": note.message.to_json(), "failed": note.is_warning}
 
 
+def _question(question: Message | None) -> dict[str, object] | None:
+    return question and {"text": str(question), "message": question.to_json()}
+
+
 def _file(download: Download | None) -> dict[str, str] | None:
     if download is None:
         return None
     return {"name": download.name, "data": base64.b64encode(download.data).decode()}
-
-
-def _whole_settings(outcome: Outcome) -> dict[str, object]:
-    """Every setting but the tick; a preset of another version may not name them all."""
-    defaults = {field.name: field.default for field in FabricSettings.fields()}
-    del defaults["enabled"]
-    return {**defaults, **(outcome.settings or {})}

@@ -1,81 +1,40 @@
-"""Which rated pictures each row attends to, and how, by method.
+"""Which references each row attends to, and how, by method.
 
-Knows requests, ids and weights of pictures and the numbers of rows; not torch, not the host.
+Knows weights of references and the numbers of pictures; not states, not the host.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
-from lib_fabric import ratings
-from lib_fabric.pictures import Picture
+from lib_fabric.attention.merging import Merging
+from lib_fabric.attention.plan import Attended, Pull, Reference
 
 
-@dataclass(frozen=True)
-class Rated:
-    """A rated picture that counts.
-
-    Attributes:
-        weight: of its tokens, above 0.
-        list_name: 'liked' or 'disliked'.
-    """
+class PictureKey(NamedTuple):
+    """What tells one reference from another: a picture, and how its tokens are merged."""
 
     picture_id: str
-    weight: float
-    list_name: str = ""
+    merging: Merging
 
 
-def weigh(
-    references: Iterable[ratings.Rated[Picture]], strength: float, list_name: str
-) -> tuple[Rated, ...]:
-    """The references that count at all where all of them count `strength`."""
-    weighed = [Rated(each.picture.id, strength * each.weight, list_name) for each in references]
-    return tuple(each for each in weighed if each.weight > 0)
-
-
-@dataclass(frozen=True)
-class Pull:
-    """Moves a row's attention output towards, or away from, what it would be over `rated` alone.
-
-    Attributes:
-        share: the part of the way that is gone; below 0 = away from it.
-    """
-
-    share: float
-    rated: tuple[Rated, ...]
-
-
-@dataclass(frozen=True)
-class Attended:
-    """What one row attends to.
-
-    Attributes:
-        joined: attended to together with the row's own tokens.
-        pulls: applied to the output of that.
-    """
-
-    joined: tuple[Rated, ...] = ()
-    pulls: tuple[Pull, ...] = ()
-
-    @property
-    def rated(self) -> tuple[Rated, ...]:
-        """All that it attends to."""
-        return (*self.joined, *(each for pull in self.pulls for each in pull.rated))
+PictureReference = Reference[PictureKey]
+PictureReferences = Sequence[PictureReference]
 
 
 class Method(Protocol):
     """Chooses what a row attends to. The same row and pictures always give the same answer."""
 
     def conditional(
-        self, liked: Sequence[Rated], disliked: Sequence[Rated], row_number: int
+        self, liked: PictureReferences, disliked: PictureReferences, picture_number: int
     ) -> Attended:
         """What a row of the prompt attends to."""
 
     def unconditional(
-        self, liked: Sequence[Rated], disliked: Sequence[Rated], row_number: int
+        self, liked: PictureReferences, disliked: PictureReferences, picture_number: int
     ) -> Attended:
         """What a row of the negative prompt attends to."""
 
@@ -87,12 +46,12 @@ class Paper:
     """
 
     def conditional(
-        self, liked: Sequence[Rated], disliked: Sequence[Rated], row_number: int
+        self, liked: PictureReferences, disliked: PictureReferences, picture_number: int
     ) -> Attended:
         return Attended(tuple(liked))
 
     def unconditional(
-        self, liked: Sequence[Rated], disliked: Sequence[Rated], row_number: int
+        self, liked: PictureReferences, disliked: PictureReferences, picture_number: int
     ) -> Attended:
         return Attended(tuple(disliked))
 
@@ -114,15 +73,15 @@ class Contrast:
     DISLIKED_BALANCE = 3
 
     def conditional(
-        self, liked: Sequence[Rated], disliked: Sequence[Rated], row_number: int
+        self, liked: PictureReferences, disliked: PictureReferences, picture_number: int
     ) -> Attended:
         # A gentle beginning is for want of knowing what a picture is liked for. Where nothing is
         # liked, it would only make disliking weak.
         sureness = min(1.0, max(len(liked), len(disliked)) / self.SURE_AFTER) if liked else 1.0
-        joined: tuple[Rated, ...] = ()
+        joined: tuple[PictureReference, ...] = ()
         pulls: tuple[Pull, ...] = ()
         if liked:
-            followed = take_turn(liked, row_number)
+            followed = take_turn(liked, picture_number)
             joined = (replace(followed, weight=sureness * followed.weight),)
         if disliked:
             mean_weight = sum(each.weight for each in disliked) / len(disliked)
@@ -131,7 +90,7 @@ class Contrast:
         return Attended(joined, pulls)
 
     def unconditional(
-        self, liked: Sequence[Rated], disliked: Sequence[Rated], row_number: int
+        self, liked: PictureReferences, disliked: PictureReferences, picture_number: int
     ) -> Attended:
         return Attended()
 
@@ -144,7 +103,7 @@ _NUM_STARTS = 2**15
 METHODS: dict[str, Method] = {"contrast": Contrast(), "paper": Paper()}
 
 
-def take_turn(rated: Sequence[Rated], row_number: int) -> Rated:
+def take_turn(rated: PictureReferences, picture_number: int) -> PictureReference:
     """The one of them that a row follows.
 
     Rows whose numbers count up take one picture after the other, so that as many rows as there are
@@ -154,9 +113,10 @@ def take_turn(rated: Sequence[Rated], row_number: int) -> Rated:
 
     Args:
         rated: at least one.
+        picture_number: of the picture that the row is of.
     """
-    rated = sorted(rated, key=lambda each: (each.picture_id, each.weight))
-    turn, place = divmod(row_number, len(rated))
+    rated = sorted(rated, key=lambda each: (each.key.picture_id, each.weight))
+    turn, place = divmod(picture_number, len(rated))
     start = (0.5 + turn % _NUM_STARTS * _GOLDEN_RATIO) % 1
     point = (place + start) / len(rated) * sum(each.weight for each in rated)
     ends = itertools.accumulate(each.weight for each in rated)

@@ -1,6 +1,6 @@
-"""When the model looks at the references again, and what it saw last.
+"""At which steps the model looks at the references anew, and what it saw last.
 
-Knows torch and the shape of the states; not pictures, not the U-Net.
+Knows the shape of the states; not pictures, not the U-Net.
 """
 
 from __future__ import annotations
@@ -10,43 +10,53 @@ from dataclasses import dataclass, field
 
 import torch
 
-from lib_fabric.attention.rows import LayerStates
+from lib_fabric.attention.states import LayerStates
 
 
-@dataclass
-class Look:
-    """One look at the references, all of them at one noise level.
+@dataclass(frozen=True)
+class NoiseLevel:
+    """How noisy the references are.
 
     Attributes:
-        step: the sampling step that it belongs to.
-        alpha: cumulative product of alphas at its noise level.
-        timesteps: the U-Net's timestep at that level, `[1]`; None until its first call.
-        states: what has been seen, by reference.
+        alpha: cumulative product of alphas, 0 to 1.
+        timestep: `[1]`, what the U-Net is told of it.
+    """
+
+    alpha: float
+    timestep: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The references as the model saw them, all of them at one noise level.
+
+    Attributes:
+        step: the number of the sampling step that the level is of.
+        states: what has been seen so far, by reference.
     """
 
     step: int
-    alpha: float
-    timesteps: torch.Tensor | None = None
+    level: NoiseLevel
     states: dict[Hashable, LayerStates] = field(default_factory=dict)
 
 
-class Looks:
-    """Decides at which denoiser calls of one pass the model looks anew."""
+class Refresh:
+    """Decides at which denoiser calls of one pass a new snapshot begins."""
 
     def __init__(self, interval: int = 1) -> None:
         """
         Args:
-            interval: in sampling steps. At 1 every denoiser call is a look of its own; above, the
-                further calls of a second-order sampler's step share that of the first.
+            interval: in sampling steps. At 1 every denoiser call has a snapshot of its own; above,
+                the further calls of a second-order sampler's step share that of the first.
         """
         self._interval = interval
-        self._last: Look | None = None
+        self._last: Snapshot | None = None
 
-    def at(self, step: int, alpha: float) -> Look:
-        """The look that a denoiser call uses: the last one, or a new one that has seen nothing."""
+    def at(self, step: int, level: NoiseLevel) -> Snapshot:
+        """The snapshot that a denoiser call uses: the last one, or a new one without states."""
         last = self._last
         if self._interval == 1 or last is None or not 0 <= step - last.step < self._interval:
-            last = self._last = Look(step, alpha)
+            last = self._last = Snapshot(step, level)
         return last
 
     def end_call(self) -> None:
@@ -55,5 +65,5 @@ class Looks:
             self.forget()
 
     def forget(self) -> None:
-        """Feedback pauses or another pass begins: what was seen is of no use any more."""
+        """Feedback pauses or the pass is over: what was seen is of no use any more."""
         self._last = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lib_fabric.attention.hooks import KeyValues, LayerStates
+from lib_fabric.attention.states import LayerStates
 
 
 @dataclass
@@ -19,7 +19,7 @@ class _Kept:
     states: LayerStates
     num_bytes: int
     last_used_in: int
-    era: object
+    version: object
 
 
 class StateCache:
@@ -29,7 +29,7 @@ class StateCache:
     recently used would then drop just what is asked for next. So what the running generation or the
     one before it has used is not dropped for the running one's sake: what does not fit is not kept.
 
-    Every entry is of an era: a time in which the model is known not to have changed.
+    Every entry is of a version: a time in which the model is known not to have changed.
     """
 
     def __init__(self, max_bytes: int = 0, device: torch.device | None = None) -> None:
@@ -72,33 +72,29 @@ class StateCache:
         self._kept.move_to_end(key)
         return _to(kept.states, device)
 
-    def era_of(self, key: Hashable) -> object | None:
-        """The era of the states under `key`; None if there are none."""
+    def version_of(self, key: Hashable) -> object | None:
+        """The version of the states under `key`; None if there are none."""
         kept = self._kept.get(key)
-        return None if kept is None else kept.era
+        return None if kept is None else kept.version
 
-    def join_eras(self, era: object, into: object) -> None:
-        """Makes two eras one: the model of the first is that of the second."""
+    def join_versions(self, version: object, into: object) -> None:
+        """Makes two versions one: the model of the first is that of the second."""
         for kept in self._kept.values():
-            if kept.era is era:
-                kept.era = into
+            if kept.version is version:
+                kept.version = into
 
-    def drop_era(self, era: object) -> None:
-        """Forgets what is of an era: its model is gone."""
-        for key in [key for key, kept in self._kept.items() if kept.era is era]:
+    def drop_version(self, version: object) -> None:
+        """Forgets what is of a version: its model is gone."""
+        for key in [key for key, kept in self._kept.items() if kept.version is version]:
             self._drop(key)
 
-    def put(self, key: Hashable, states: LayerStates, era: object = None) -> None:
+    def put(self, key: Hashable, states: LayerStates, version: object = None) -> None:
         """Keeps states if the budget allows."""
-        num_bytes = sum(
-            tensor.numel() * tensor.element_size()
-            for layer in states.values()
-            for tensor in layer.tensors
-        )
+        num_bytes = sum(layer.num_bytes for layer in states.values())
         if key in self._kept or self._is_short(states) or not self._make_room(num_bytes):
             return
         kept = states if self._device is None else _to(states, self._device)
-        self._kept[key] = _Kept(kept, num_bytes, self._generation, era)
+        self._kept[key] = _Kept(kept, num_bytes, self._generation, version)
         self._num_bytes += num_bytes
 
     def give_way(self, device: torch.device) -> None:
@@ -138,7 +134,4 @@ class StateCache:
 
 
 def _to(states: LayerStates, device: torch.device) -> LayerStates:
-    return {
-        index: KeyValues(*(tensor.to(device) for tensor in layer.tensors))
-        for index, layer in states.items()
-    }
+    return {index: layer.to(device) for index, layer in states.items()}

@@ -1,6 +1,5 @@
 """Hooks on a U-Net: what they do, what they leave alone, and that nothing stays behind."""
 
-import contextlib
 import functools
 
 import ldm.modules.attention
@@ -8,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from lib_fabric.attention.hooks import RowGroup, SelfAttentionHooks, find_self_attention
 from lib_fabric.errors import UnsupportedModelError
+from lib_fabric.hosts.automatic1111.layers import find_self_attention
+from tests.helpers.attention import installed, make_hooks, make_plan
 from tests.helpers.denoising import fingerprint
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
 
@@ -17,20 +17,6 @@ from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
 def _run(unet, rows=2, seed=1):
     x, timesteps, context = make_inputs(rows, seed)
     return unet(x, timesteps, context=context)
-
-
-def _ignore(_unet, _args, _kwargs):
-    pass
-
-
-@contextlib.contextmanager
-def _installed(unet, host, before_unet=_ignore):
-    hooks = SelfAttentionHooks(unet, host)
-    hooks.install(before_unet)
-    try:
-        yield hooks
-    finally:
-        hooks.remove()
 
 
 def _captured(hooks, unet, seed=7):
@@ -41,17 +27,11 @@ def _captured(hooks, unet, seed=7):
 
 
 def _plan(hooks, unet, num_rows=2):
-    return [RowGroup(num_rows, (_captured(hooks, unet), _captured(hooks, unet, 8)), (1.0, 0.5))]
+    return make_plan(_group(hooks, unet, num_rows))
 
 
-def _capture_each(hooks, layer, pictures):
-    """The states of `pictures` [references, tokens, C], and what the layer made of them."""
-    references, out = [], []
-    for picture in pictures:
-        references.append({})
-        with hooks.capture((references[-1], None)):
-            out.append(layer(picture[None])[0])
-    return tuple(references), out
+def _group(hooks, unet, num_rows):
+    return num_rows, (_captured(hooks, unet), _captured(hooks, unet, 8)), (1.0, 0.5)
 
 
 # Before, during, after
@@ -59,11 +39,11 @@ def _capture_each(hooks, layer, pictures):
 
 def test_output_before_during_and_after(tiny_unet, fake_host):
     before, clean = _run(tiny_unet), fingerprint(tiny_unet)
-    with _installed(tiny_unet, fake_host) as hooks:
+    with installed(tiny_unet, fake_host) as hooks:
         assert torch.equal(_run(tiny_unet), before)  # no plan yet
-        plan = _plan(hooks, tiny_unet, 1)
+        group = _group(hooks, tiny_unet, 1)
         assert torch.equal(_run(tiny_unet), before)  # capturing is over
-        hooks.plan = [*plan, RowGroup(1)]
+        hooks.plan = make_plan(group, (1,))
         during = _run(tiny_unet)
         assert (during[0] - before[0]).abs().max() > 0.05
         torch.testing.assert_close(during[1], before[1], atol=1e-5, rtol=0)
@@ -87,7 +67,7 @@ def test_nothing_stays_after_an_exception_inside_the_unet(
         raise error("inside")
 
     def run():
-        with _installed(tiny_unet, fake_host) as hooks:
+        with installed(tiny_unet, fake_host) as hooks:
             hooks.plan = _plan(hooks, tiny_unet)
             handle = middle.register_forward_pre_hook(fail)
             try:
@@ -96,7 +76,8 @@ def test_nothing_stays_after_an_exception_inside_the_unet(
                 _run(tiny_unet)
             finally:
                 handle.remove()
-                assert hooks._captured is None
+                hooks.plan = None
+                assert torch.equal(_run(tiny_unet), before)  # nothing is captured any more
 
     with pytest.raises(error, match="inside"):
         run()
@@ -106,9 +87,9 @@ def test_nothing_stays_after_an_exception_inside_the_unet(
 
 def test_remove_may_be_called_twice_and_before_install(tiny_unet, fake_host):
     clean = fingerprint(tiny_unet)
-    hooks = SelfAttentionHooks(tiny_unet, fake_host)
+    hooks = make_hooks(tiny_unet, fake_host)
     hooks.remove()
-    hooks.install(_ignore)
+    hooks.install(lambda *_: None)
     hooks.remove()
     hooks.remove()
     assert fingerprint(tiny_unet) == clean
@@ -116,19 +97,19 @@ def test_remove_may_be_called_twice_and_before_install(tiny_unet, fake_host):
 
 
 def test_a_second_install_is_refused_and_changes_nothing(tiny_unet, fake_host):
-    with _installed(tiny_unet, fake_host):
-        installed = fingerprint(tiny_unet)
-        second = SelfAttentionHooks(tiny_unet, fake_host)
+    with installed(tiny_unet, fake_host):
+        before = fingerprint(tiny_unet)
+        second = make_hooks(tiny_unet, fake_host)
         with pytest.raises(RuntimeError, match="FABRIC is already installed"):
-            second.install(_ignore)
+            second.install(lambda *_: None)
         second.remove()
-        assert fingerprint(tiny_unet) == installed
+        assert fingerprint(tiny_unet) == before
 
 
 def test_it_can_be_installed_again_and_again(tiny_unet, fake_host):
     before = _run(tiny_unet)
     for _ in range(3):
-        with _installed(tiny_unet, fake_host) as hooks:
+        with installed(tiny_unet, fake_host) as hooks:
             hooks.plan = _plan(hooks, tiny_unet)
             assert not torch.equal(_run(tiny_unet), before)
     assert torch.equal(_run(tiny_unet), before)
@@ -152,7 +133,7 @@ def test_a_forward_installed_earlier_is_called_and_put_back(tiny_unet, fake_host
     layer.forward = theirs
     before, clean = _run(tiny_unet), fingerprint(tiny_unet)
     calls.clear()
-    with _installed(tiny_unet, fake_host):
+    with installed(tiny_unet, fake_host):
         assert torch.equal(_run(tiny_unet), before)
         assert calls == [(None, None, {})]
     assert layer.__dict__["forward"] is theirs
@@ -175,7 +156,7 @@ def _wrap(layer, with_wraps):
 def test_a_forward_wrapped_meanwhile_stays_and_is_harmless(tiny_unet, fake_host, with_wraps):
     before = _run(tiny_unet)
     layers = _layers(tiny_unet)
-    with _installed(tiny_unet, fake_host) as hooks:
+    with installed(tiny_unet, fake_host) as hooks:
         wrapper = _wrap(layers[0], with_wraps)
         hooks.plan = _plan(hooks, tiny_unet)
         during = _run(tiny_unet)
@@ -184,7 +165,7 @@ def test_a_forward_wrapped_meanwhile_stays_and_is_harmless(tiny_unet, fake_host,
     assert all("forward" not in layer.__dict__ for layer in layers[1:])
     assert torch.equal(_run(tiny_unet), before)
     # The next generation works over it.
-    with _installed(tiny_unet, fake_host) as hooks:
+    with installed(tiny_unet, fake_host) as hooks:
         hooks.plan = _plan(hooks, tiny_unet)
         assert torch.equal(_run(tiny_unet), during)
     assert layers[0].__dict__["forward"] is wrapper
@@ -198,7 +179,7 @@ def test_the_hosts_optimisation_may_change_meanwhile_and_afterwards(
     before = _run(tiny_unet)
     attention = ldm.modules.attention.CrossAttention
     original = attention.forward
-    with _installed(tiny_unet, fake_host):
+    with installed(tiny_unet, fake_host):
         monkeypatch.setattr(attention, "forward", lambda self, *a, **k: original(self, *a, **k) * 2)
         swapped = _run(tiny_unet)
         assert not torch.equal(swapped, before)
@@ -235,11 +216,9 @@ def test_arguments_of_other_libraries_pass_through(fake_host, has_instance_forwa
     block = BasicTransformerBlock()
     if has_instance_forward:
         block.attn1.forward = functools.partial(_Spy.forward, block.attn1)
-    with _installed(nn.Sequential(block), fake_host):
+    with installed(nn.Sequential(block), fake_host):
         block.attn1(torch.ones(1), context="c", additional_tokens=None, n_times=0)
-    assert block.attn1.calls == [
-        {"context": "c", "mask": None, "additional_tokens": None, "n_times": 0}
-    ]
+    assert block.attn1.calls == [{"context": "c", "additional_tokens": None, "n_times": 0}]
 
 
 def test_finding_self_attention():
@@ -262,7 +241,7 @@ def test_the_tiny_unet_has_self_attention_at_both_levels():
 )
 def test_a_model_without_self_attention_is_refused_with_advice(unet, fake_host):
     with pytest.raises(UnsupportedModelError) as caught:
-        SelfAttentionHooks(unet, fake_host)
+        make_hooks(unet, fake_host)
     assert str(caught.value) == (
         "this checkpoint's model has no self-attention that feedback could use. "
         "Switch FABRIC off, or choose a Stable Diffusion 1 or 2 or SDXL checkpoint."
@@ -276,7 +255,7 @@ def test_a_model_without_self_attention_is_refused_with_advice(unet, fake_host):
 def test_the_pre_hook_sees_every_call_with_its_arguments(tiny_unet, fake_host):
     seen = []
     x, timesteps, context = make_inputs(2)
-    with _installed(tiny_unet, fake_host, lambda *call: seen.append(call)):
+    with installed(tiny_unet, fake_host, lambda *call: seen.append(call)):
         tiny_unet(x, timesteps, context=context)
         tiny_unet(x, timesteps=timesteps, context=context)
     tiny_unet(x, timesteps, context=context)
@@ -288,10 +267,10 @@ def test_the_pre_hook_sees_every_call_with_its_arguments(tiny_unet, fake_host):
 
 def test_the_pre_hook_can_be_put_behind_those_of_others(tiny_unet, fake_host):
     order = []
-    with _installed(tiny_unet, fake_host, lambda *_: order.append("ours")) as hooks:
+    with installed(tiny_unet, fake_host, lambda *_: order.append("ours")) as hooks:
         theirs = tiny_unet.register_forward_pre_hook(lambda *_: order.append("theirs"))
         _run(tiny_unet)
-        hooks.move_last(lambda *_: order.append("ours"))
+        hooks.stay_outermost(lambda *_: order.append("ours"))
         _run(tiny_unet)
         theirs.remove()
     assert order == ["ours", "theirs", "theirs", "ours"]

@@ -1,6 +1,5 @@
 """What hooked self-attention captures and injects, layer by layer."""
 
-import contextlib
 import copy
 import math
 
@@ -9,30 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from lib_fabric.attention.hooks import RowGroup, SelfAttentionHooks, find_self_attention
 from lib_fabric.errors import FabricError
+from lib_fabric.hosts.automatic1111.layers import find_self_attention
 from tests.helpers import reference
+from tests.helpers.attention import capture_each, installed, make_plan
 from tests.helpers.tiny_unet import make_inputs
-
-
-@contextlib.contextmanager
-def _installed(unet, host):
-    hooks = SelfAttentionHooks(unet, host)
-    hooks.install(lambda *_: None)
-    try:
-        yield hooks
-    finally:
-        hooks.remove()
-
-
-def _capture_each(hooks, layer, pictures):
-    """The states of `pictures` [references, tokens, C], and what the layer made of them."""
-    references, out = [], []
-    for picture in pictures:
-        references.append({})
-        with hooks.capture((references[-1], None)):
-            out.append(layer(picture[None])[0])
-    return tuple(references), out
 
 
 def test_captured_are_keys_and_values_per_layer_and_reference(tiny_unet, fake_host):
@@ -40,7 +20,7 @@ def test_captured_are_keys_and_values_per_layer_and_reference(tiny_unet, fake_ho
     inputs = {}
     for index, layer in enumerate(layers):
         layer.register_forward_pre_hook(lambda _, args, i=index: inputs.setdefault(i, args[0]))
-    with _installed(tiny_unet, fake_host) as hooks:
+    with installed(tiny_unet, fake_host) as hooks:
         states = {}
         x, timesteps, context = make_inputs(1)
         with hooks.capture((states, None)):
@@ -85,9 +65,9 @@ def test_one_layer_equals_the_formula(fake_host, weights):
     generator = torch.Generator().manual_seed(3)
     own = torch.randn(3, 4, 6, dtype=torch.float64, generator=generator)
     pictures = torch.randn(2, 5, 6, dtype=torch.float64, generator=generator)
-    with _installed(unet, fake_host) as hooks:
-        references, captured = _capture_each(hooks, layer, pictures)
-        hooks.plan = [RowGroup(1), RowGroup(2, references, weights)]
+    with installed(unet, fake_host) as hooks:
+        references, captured = capture_each(hooks, layer, pictures)
+        hooks.plan = make_plan((1,), (2, references, weights))
         out = layer(own)
     for row in range(2):
         expected = _attend_by_hand(layer, pictures[row], pictures[row], [1.0] * 5)
@@ -107,11 +87,11 @@ def test_rows_that_were_cut_into_tiles(fake_host, weights):
     layer, unet = _one_layer()
     generator = torch.Generator().manual_seed(3)
     own, pictures = (torch.randn(n, 4, 6, generator=generator) for n in (3, 2))
-    with _installed(unet, fake_host) as hooks:
+    with installed(unet, fake_host) as hooks:
         inner = layer.forward
         layer.forward = lambda x: inner(x.reshape(-1, 2, 6)).reshape(x.shape)
-        references, _ = _capture_each(hooks, layer, pictures)
-        hooks.plan = [RowGroup(1), RowGroup(2, references, weights)]
+        references, _ = capture_each(hooks, layer, pictures)
+        hooks.plan = make_plan((1,), (2, references, weights))
         out = layer(own)
     each = [1.0] * 2 + [weights[0]] * 4 + [weights[1]] * 4
     for row, tile in ((0, 0), (0, 1), (1, 0), (2, 1)):
@@ -124,8 +104,8 @@ def test_rows_that_were_cut_into_tiles(fake_host, weights):
 @pytest.mark.parametrize("rows", [1, 2, 4, 5])
 def test_rows_that_do_not_fit_the_plan_are_refused_with_advice(fake_host, rows):
     layer, unet = _one_layer()
-    with _installed(unet, fake_host) as hooks:
-        hooks.plan = [RowGroup(1), RowGroup(2)]
+    with installed(unet, fake_host) as hooks:
+        hooks.plan = make_plan((1,), (2,))
         layer(torch.ones(3, 4, 6))
         layer(torch.ones(6, 4, 6))
         with pytest.raises(FabricError, match=r"part of the rows .* Switch one of the two off"):
@@ -138,9 +118,9 @@ def test_an_explicit_context_is_attended_to(fake_host):
     x, context, pictures = (
         torch.randn(1, n, 6, generator=torch.Generator().manual_seed(n)) for n in (4, 7, 5)
     )
-    with _installed(unet, fake_host) as hooks:
-        references, _ = _capture_each(hooks, layer, pictures)
-        hooks.plan = [RowGroup(1, references, (0.5,))]
+    with installed(unet, fake_host) as hooks:
+        references, _ = capture_each(hooks, layer, pictures)
+        hooks.plan = make_plan((1, references, (0.5,)))
         out = layer(x, context=context)
     tokens = torch.cat([context[0], pictures[0]])
     expected = _attend_by_hand(layer, x[0], tokens, [1.0] * 7 + [0.5] * 5)
@@ -151,9 +131,9 @@ def test_hypernetworks_change_keys_and_values_apart(fake_host):
     layer, unet = _one_layer()
     x, pictures = (torch.randn(1, n, 6, generator=torch.Generator().manual_seed(n)) for n in (4, 5))
     fake_host.split_context = lambda context: (context * 2, context * 3)
-    with _installed(unet, fake_host) as hooks:
-        references, _ = _capture_each(hooks, layer, pictures)
-        hooks.plan = [RowGroup(1, references, (1.0,))]
+    with installed(unet, fake_host) as hooks:
+        references, _ = capture_each(hooks, layer, pictures)
+        hooks.plan = make_plan((1, references, (1.0,)))
         out = layer(x)
     changed, _ = _one_layer()
     changed.to_k.weight.data.mul_(2)
@@ -179,9 +159,9 @@ def test_upcast_attention(fake_host, monkeypatch, upcast, autocast):
     monkeypatch.setattr("lib_fabric.attention.weighted.scaled_dot_product_attention", spy)
     x = torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(4))
     x = x if autocast else x.bfloat16()
-    with _installed(unet, fake_host) as hooks, torch.autocast("cpu", enabled=autocast):
-        references, _ = _capture_each(hooks, layer, x)
-        hooks.plan = [RowGroup(1, references, (0.5,))]
+    with installed(unet, fake_host) as hooks, torch.autocast("cpu", enabled=autocast):
+        references, _ = capture_each(hooks, layer, x)
+        hooks.plan = make_plan((1, references, (0.5,)))
         out = layer(x)
     dtype = torch.float32 if upcast else torch.bfloat16
     assert seen == [{dtype, autocast and not upcast}] * 2
@@ -195,8 +175,8 @@ def test_upcast_attention_where_torch_has_no_autocast(fake_host):
     layer, unet = _one_layer()
     unet.to("meta")
     fake_host.upcast = True
-    with _installed(unet, fake_host) as hooks:
-        hooks.plan = [RowGroup(1)]
+    with installed(unet, fake_host) as hooks:
+        hooks.plan = make_plan((1,))
         assert layer(torch.empty(1, 4, 6, device="meta")).shape == (1, 4, 6)
 
 
@@ -204,10 +184,10 @@ def test_an_attn1_weight_that_is_exact(fake_host):
     """Weight 2 on a layer equals the same reference attached twice at weight 1."""
     layer, unet = _one_layer()
     x, pictures = (torch.randn(1, n, 6, generator=torch.Generator().manual_seed(n)) for n in (4, 5))
-    with _installed(unet, fake_host) as hooks:
-        once, _ = _capture_each(hooks, layer, pictures)
-        hooks.plan = [RowGroup(1, once, (2.0,))]
+    with installed(unet, fake_host) as hooks:
+        once, _ = capture_each(hooks, layer, pictures)
+        hooks.plan = make_plan((1, once, (2.0,)))
         heavy = layer(x)
-        hooks.plan = [RowGroup(1, once * 2, (1.0, 1.0))]
+        hooks.plan = make_plan((1, once * 2, (1.0, 1.0)))
         _assert_close(layer(x), heavy)
     assert math.isfinite(heavy.sum())

@@ -7,14 +7,13 @@ import torch
 
 from lib_fabric.attention import rows as row_attention
 from lib_fabric.attention import weighted as attention
-from lib_fabric.attention.retry import MOST_PARTS, Frugality
-from lib_fabric.attention.rows import KeyValues
+from lib_fabric.attention.retry import MOST_PARTS, MemoryRetry
+from lib_fabric.attention.states import KeyValues
 from lib_fabric.attention.weighted import joined_attention
 from lib_fabric.errors import FabricError
-from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.methods import METHODS
-from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
+from tests.helpers.attention import installed, make_plan
 from tests.helpers.denoising import (
     assert_close,
     denoise,
@@ -66,13 +65,27 @@ def inject(place, faults, unet, states, monkeypatch):
 
 def sample(fake_host, method="paper", states=None, steps=2):
     request = make_request((1.0, 0.5), (1.0,), method, negative_scale=1.0)
-    session = FabricSession(request, fake_host, LatentCache(), states)
+    session = make_session(request, fake_host, states=states)
     with session.installed():
         outs = [
-            denoise(session, fake_host.unet(), make_step(alpha=0.2 + 0.1 * step), *make_inputs(4))
+            denoise(
+                session, fake_host.current_unet, make_step(alpha=0.2 + 0.1 * step), *make_inputs(4)
+            )
             for step in range(steps)
         ]
-    return torch.stack(outs), session
+    return torch.stack(outs)
+
+
+def record_parts(monkeypatch):
+    """In how many parts each attention from now on is done."""
+    parts, original = [], row_attention.joined_attention
+
+    def spy(*args):
+        parts.append(args[-1])
+        return original(*args)
+
+    monkeypatch.setattr(row_attention, "joined_attention", spy)
+    return parts
 
 
 # The U-Net's calls of a step: one for each reference, then the rows.
@@ -88,34 +101,35 @@ PLACES = [
 @pytest.mark.parametrize(("place", "at"), PLACES)
 @pytest.mark.parametrize("method", METHODS)
 def test_the_picture_is_the_same(fake_host, monkeypatch, method, place, at):
-    expected, _ = sample(fake_host, method)
+    expected = sample(fake_host, method)
     unet = fake_host.current_unet = make_tiny_unet()
     states = StateCache(2**28)
     if place == "get":
         sample(fake_host, method, states)
     faults = Faults(at, OOM[0])
     inject(place, faults, unet, states, monkeypatch)
-    clean = fingerprint(unet)
-    out, session = sample(fake_host, method, states)
+    clean, parts = fingerprint(unet), record_parts(monkeypatch)
+    out = sample(fake_host, method, states)
     assert faults.count >= max(at)
     assert_close(out, expected, 1e-5)
-    assert session._frugality.num_parts == (1 if place == "put" else 2 ** len(at))
+    assert parts[-1] == (1 if place == "put" else 2 ** len(at))
     assert fake_host.times_freed == (0 if place == "put" else len(at))
     assert fingerprint(unet) == clean
     assert fake_host.warnings == []
     # The next generation starts afresh.
     monkeypatch.undo()
-    again, session = sample(fake_host, method, states)
+    parts = record_parts(monkeypatch)
+    again = sample(fake_host, method, states)
     assert torch.equal(again, expected)
-    assert session._frugality.num_parts == 1
+    assert set(parts) == {1}
 
 
 @pytest.mark.parametrize("error", OOM, ids=repr)
 def test_a_lack_of_memory_is_known_on_every_device(fake_host, monkeypatch, error):
-    expected, _ = sample(fake_host)
+    expected = sample(fake_host)
     unet = fake_host.current_unet = make_tiny_unet()
     inject("unet", Faults([4], error), unet, None, monkeypatch)
-    assert_close(sample(fake_host)[0], expected, 1e-5)
+    assert_close(sample(fake_host), expected, 1e-5)
 
 
 @pytest.mark.parametrize("place", ["unet", "attention"])
@@ -165,7 +179,7 @@ def test_nothing_is_tried_again_for_whoever_has_pressed_interrupt(fake_host, mon
     ],
 )
 def test_in_the_end_the_user_is_told_what_to_lower(fake_host, monkeypatch, place, at, action):
-    expected, _ = sample(fake_host)
+    expected = sample(fake_host)
     unet = fake_host.current_unet = make_tiny_unet()
     states = StateCache(2**28)
     sample(fake_host, states=states)
@@ -186,7 +200,7 @@ def test_in_the_end_the_user_is_told_what_to_lower(fake_host, monkeypatch, place
     assert fingerprint(unet) == clean
     monkeypatch.undo()
     fake_host.current_unet = make_tiny_unet()
-    assert torch.equal(sample(fake_host, states=states)[0], expected)
+    assert torch.equal(sample(fake_host, states=states), expected)
 
 
 def test_a_call_that_is_not_ours_is_not_tried_again(tiny_unet, fake_host, monkeypatch):
@@ -203,11 +217,11 @@ def test_the_smaller_parts_stay_for_the_pass_and_no_longer(fake_host, monkeypatc
     unet = fake_host.current_unet
     inject("unet", Faults([NUM_PASSES + 1], OOM[0]), unet, None, monkeypatch)
     session = make_session(make_request((1.0, 0.5), hires=True), fake_host)
-    parts = []
+    parts, seen = [], record_parts(monkeypatch)
     with session.installed():
         for step in (make_step(), make_step(alpha=0.5), make_step(is_hires=True)):
             denoise(session, unet, step, *make_inputs(4))
-            parts.append(session._frugality.num_parts)
+            parts.append(seen[-1])
     assert parts == [2, 2, 1]
 
 
@@ -221,14 +235,17 @@ def test_the_parts_reach_the_kernel(fake_host, monkeypatch):
         return plain(q, k, v, **more)
 
     monkeypatch.setattr(attention, "scaled_dot_product_attention", spy)
-    session = make_session(make_request(), fake_host)
-    sizes = []
-    with session.installed():
-        for num_parts in (1, 2, 4, 8, 16, 32):
-            denoise(session, fake_host.unet(), make_step(alpha=0.01 * num_parts), *make_inputs(4))
-            session._frugality.num_parts = num_parts
+    sizes, retry = [], MemoryRetry()
+    x, timesteps, context = make_inputs(4)
+    unet = fake_host.current_unet
+    with installed(unet, fake_host, retry=retry) as hooks:
+        states = {}
+        with hooks.capture((states, None)):
+            unet(x[:1], timesteps[:1], context=context[:1])
+        hooks.plan = make_plan((4, (states,), (0.5,)))
+        for retry.num_parts in (1, 2, 4, 8, 16, 32):
             largest.clear()
-            denoise(session, fake_host.unet(), make_step(alpha=0.01 * num_parts), *make_inputs(4))
+            unet(x, timesteps, context=context)
             sizes.append(max(largest))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] <= sizes[0] // 16
@@ -250,7 +267,7 @@ def test_what_was_kept_gives_way_to_the_step(fake_host, monkeypatch):
 
 def test_states_on_another_device_stay():
     states = StateCache(2**20, CPU)
-    entry = {0: row_attention.KeyValues(*(torch.ones(1, 1, 2, 1) for _ in range(2)))}
+    entry = {0: KeyValues(*(torch.ones(1, 1, 2, 1) for _ in range(2)))}
     states.put("a", entry)
     states.give_way(torch.device("cuda", 0))
     states.put("b", entry)
@@ -284,7 +301,7 @@ def test_the_failed_calls_tensors_are_gone_when_room_is_made():
 
     gc.disable()
     try:
-        assert Frugality(make_room).retry(call, "x") == "done"
+        assert MemoryRetry(make_room).retry(call, "x") == "done"
     finally:
         gc.enable()
 
@@ -293,14 +310,14 @@ def test_the_failed_calls_tensors_are_gone_when_room_is_made():
 def test_nothing_is_held_where_feedback_has_ended(fake_host, refresh):
     """The hires pass and the decoding of the picture come then, and may need all memory."""
     request = make_request(refresh=refresh, end=0.5)
-    session = FabricSession(request, fake_host, LatentCache(), StateCache())
+    session = make_session(request, fake_host)
     # Of other tests, whose exceptions may still hold some.
     before = held_states()
     with session.installed():
-        denoise(session, fake_host.unet(), make_step(progress=0.1), *make_inputs(4))
+        denoise(session, fake_host.current_unet, make_step(progress=0.1), *make_inputs(4))
         # The next steps use them only where they are not to be renewed each time.
         assert (held_states() > before) == (refresh > 1)
-        denoise(session, fake_host.unet(), make_step(progress=0.6), *make_inputs(4))
+        denoise(session, fake_host.current_unet, make_step(progress=0.6), *make_inputs(4))
         assert held_states() == before
 
 

@@ -5,12 +5,15 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lib_fabric.attention import rows as row_attention
+from lib_fabric.attention.merging import Merging
+from lib_fabric.attention.plan import Reference
+from lib_fabric.attention.states import KeyValues
 from lib_fabric.ratings import Ratings
-from lib_fabric.steering.methods import METHODS
-from lib_fabric.steering.reference_pass import References
+from lib_fabric.steering.methods import METHODS, PictureKey, take_turn
 from lib_fabric.steering.state_cache import StateCache
 from tests.helpers import reference
-from tests.helpers.denoising import denoise, make_request, make_session, make_step
+from tests.helpers.attention import make_plan
+from tests.helpers.denoising import begin_step, denoise, make_request, make_session, make_step
 from tests.helpers.tiny_unet import make_inputs
 
 # What waits for a device, or brings something to another.
@@ -35,22 +38,15 @@ class Operations(TorchDispatchMode):
 
 
 @pytest.fixture
-def passes(monkeypatch):
+def passes(fake_host):
     """The pictures that went through the U-Net as references."""
-    seen, original = [], References._reference_pass
-
-    def reference_pass(references, hooks, call, together, alpha):
-        seen.extend(together)
-        return original(references, hooks, call, together, alpha)
-
-    monkeypatch.setattr(References, "_reference_pass", reference_pass)
-    return seen
+    return fake_host.seen
 
 
 def _sample(fake_host, request, step=None, rows=4, states=None):
     session = make_session(request, fake_host, states=states)
     with session.installed():
-        return denoise(session, fake_host.unet(), step or make_step(rows), *make_inputs(rows))
+        return denoise(session, fake_host.current_unet, step or make_step(rows), *make_inputs(rows))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -100,10 +96,10 @@ def test_what_later_rows_attend_to_is_encoded_when_they_come(fake_host, encoded)
     session = make_session(make_request((1.0,), (1.0,)), fake_host)
     inputs = make_inputs(4)
     with session.installed():
-        denoise(session, fake_host.unet(), make_step(2, 2), *(each[:2] for each in inputs))
+        denoise(session, fake_host.current_unet, make_step(2, 2), *(each[:2] for each in inputs))
         assert len(encoded) == 1
-        both = denoise(session, fake_host.unet(), make_step(4, 2), *inputs)
-        denoise(session, fake_host.unet(), make_step(2, 2), *(each[:2] for each in inputs))
+        both = denoise(session, fake_host.current_unet, make_step(4, 2), *inputs)
+        denoise(session, fake_host.current_unet, make_step(2, 2), *(each[:2] for each in inputs))
     assert len(encoded) == 2
     alone = _sample(fake_host, make_request((1.0,), (1.0,)), make_step(4, 2))
     torch.testing.assert_close(both, alone, rtol=0, atol=1e-6)
@@ -120,9 +116,9 @@ def test_kept_states_are_of_one_size_also_where_the_first_rows_see_nothing(fake_
         inputs = make_inputs(4, size_latent=size)
         with session.installed():
             first = make_step(2, 0, size=size)
-            denoise(session, fake_host.unet(), first, *(each[2:] for each in inputs))
+            denoise(session, fake_host.current_unet, first, *(each[2:] for each in inputs))
             assert passes == []
-            denoise(session, fake_host.unet(), make_step(4, 2, size=size), *inputs)
+            denoise(session, fake_host.current_unet, make_step(4, 2, size=size), *inputs)
         return len(passes)
 
     # As many tokens in each layer. Of kept states one pair is compared with what is there now.
@@ -147,7 +143,7 @@ def test_only_what_the_rows_that_run_attend_to_is_looked_at(
     inputs = [torch.cat([each[:2], each[:2]]) for each in make_inputs(4)]
     session = make_session(request, fake_host)
     with session.installed():
-        denoise(session, fake_host.unet(), make_step(4, num_cond), *inputs)
+        denoise(session, fake_host.current_unet, make_step(4, num_cond), *inputs)
     # By contrast each row follows one liked picture, so that one of the two may be left out.
     assert len(passes) == expected or (method == "contrast" and len(passes) == expected - 1)
 
@@ -163,7 +159,7 @@ def test_all_rows_of_a_batch_share_what_was_seen(fake_host, passes, method):
 
 def test_a_picture_in_both_lists_is_looked_at_once(fake_host, passes):
     request = make_request((1.0,), ())
-    both = type(request)(request.settings, Ratings(*[request.ratings.liked] * 2))
+    both = type(request)(request.settings, Ratings(request.ratings.liked, request.ratings.liked))
     _sample(fake_host, both)
     assert len(passes) == 1
 
@@ -189,7 +185,7 @@ def test_only_keys_and_values_are_held_and_nothing_behind_them(fake_host, settin
 def test_no_layer_waits_for_the_device(fake_host, method, settings):
     """Whether states are kept or seen: as many such operations as without feedback, and those of
     a reference pass do not grow with the layers."""
-    unet, inputs = fake_host.unet(), make_inputs(4)
+    unet, inputs = fake_host.current_unet, make_inputs(4)
     plain = Operations()
     with plain:
         unet(inputs[0], inputs[1], context=inputs[2])
@@ -201,12 +197,12 @@ def test_no_layer_waits_for_the_device(fake_host, method, settings):
     with session.installed():
         for alpha in (0.2, 0.3):
             denoise(session, unet, make_step(alpha=alpha), *inputs)
-        step = make_step(alpha=0.4)
-        session.begin_denoise(lambda: type(step)(**{**vars(step), "x": inputs[0], "number": 9}))
+        step = make_step(alpha=0.4, number=9)
+        begin_step(session, step)
         cold, warm = Operations(), Operations()
         with cold:
             unet(inputs[0], inputs[1], context=inputs[2])
-        session._armed.rows_seen = 0
+        fake_host.begin_step(step)  # the same rows once more
         with warm:
             unet(inputs[0], inputs[1], context=inputs[2])
     assert warm.waiting == plain.waiting
@@ -221,23 +217,27 @@ def test_no_layer_waits_for_the_device(fake_host, method, settings):
 )
 def test_rows_that_follow_different_pictures_share_a_call(fake_host, monkeypatch, disliked, calls):
     """One for the rows with a picture of their own, one for the rest, one for the disliked."""
-    seen, plans, original = [], [], row_attention.joined_attention
+    made, original = [], row_attention.joined_attention
     session = make_session(make_request((1, 1, 1), disliked, "contrast"), fake_host)
+    inputs, step = make_inputs(8), make_step(8, 4)
 
     def spy(*args):
-        # While a reference is looked at there is no plan.
-        if session._hooks.plan is not None:
-            seen.append(args[0].shape)
-            plans.append(session._hooks.plan)
+        made.append(args[0].shape)
         return original(*args)
 
     monkeypatch.setattr(row_attention, "joined_attention", spy)
     with session.installed():
-        denoise(session, fake_host.unet(), make_step(8, 4), *make_inputs(8))
-    followed = {id(group.references[0]) for group in plans[0] if group.references}
-    assert len(followed) > 1
-    layers = [name for name, _ in fake_host.unet().named_modules() if name.endswith(".attn1")]
-    assert len(seen) == calls * len(layers)
+        begin_step(session, step)
+        for _ in range(2):
+            # The second time all has been seen, so that the rows' own calls are left.
+            made.clear()
+            fake_host.begin_step(step)
+            fake_host.current_unet(inputs[0], inputs[1], context=inputs[2])
+    numbers = step.sampling.picture_numbers
+    liked = [Reference(PictureKey(str(i), Merging.at((6, 8))), 1.0) for i in range(3)]
+    assert len({take_turn(liked, number) for number in numbers}) > 1
+    layers = [name for name, _ in fake_host.current_unet.named_modules() if name.endswith(".attn1")]
+    assert len(made) == calls * len(layers)
 
 
 @pytest.mark.parametrize(("num_parts", "calls"), [(1, 1), (2, 3)])
@@ -246,10 +246,10 @@ def test_keys_are_not_copied_beside_each_other_where_memory_is_short(monkeypatch
     generator = torch.Generator().manual_seed(0)
     q, k, v, *seen = torch.randn(9, 3, 2, 6, 8, generator=generator)
     pictures = [
-        {0: row_attention.KeyValues(keys[:1], values[:1])}
+        {0: KeyValues(keys[:1], values[:1])}
         for keys, values in zip(seen[::2], seen[1::2], strict=True)
     ]
-    groups = [row_attention.RowGroup(1, (picture,), (0.5,)) for picture in pictures]
+    plan = make_plan(*((1, (picture,), (0.5,)) for picture in pictures))
     made, original = [], row_attention.joined_attention
 
     def spy(*args):
@@ -257,7 +257,7 @@ def test_keys_are_not_copied_beside_each_other_where_memory_is_short(monkeypatch
         return original(*args)
 
     monkeypatch.setattr(row_attention, "joined_attention", spy)
-    out = row_attention.attend_groups(0, q, k, v, groups, 8**-0.5, num_parts)
+    out = row_attention.RowAttention().attend(0, q, k, v, plan, 8**-0.5, num_parts=num_parts)
     assert len(made) == calls
     for row, picture in enumerate(pictures):
         for head in range(2):

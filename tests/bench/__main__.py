@@ -18,7 +18,8 @@ from lib_fabric.steering.methods import METHODS
 from tests.bench import disabled, growth, rounds, speed, steps, webui
 from tests.bench.cases import use_sdp_attention
 from tests.bench.measure import Effort
-from tests.bench.report import describe_load, describe_machine, say, write_json
+from tests.bench.report import describe_load, describe_machine, write_json
+from tests.helpers.commands import say
 
 PARTS = {
     "steps": steps,

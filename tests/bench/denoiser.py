@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 import torch
 
-from lib_fabric import ratings
-from lib_fabric.pictures import Picture
+from lib_fabric.attention.plan import Attended
+from lib_fabric.hosts.automatic1111.rows import rows_of_step
 from lib_fabric.request import FabricRequest
+from lib_fabric.steering.host import Pass, Step
 from lib_fabric.steering.latents import LatentCache
-from lib_fabric.steering.methods import METHODS, Rated
-from lib_fabric.steering.picture_numbers import RowNumbers
-from lib_fabric.steering.schedule import feedback_weights
-from lib_fabric.steering.session import DenoiseStep, FabricSession
+from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
+from lib_fabric.steering.weighing import Weighing
 from tests.bench.arithmetic import Arithmetic
 from tests.bench.bench_host import BenchHost
 from tests.bench.cases import Case
@@ -64,35 +63,36 @@ class Denoiser:
         rows = num_cond + num_uncond
         alpha = 0.05 + 0.9 * progress
         if session is not None:
-            x, size = self._inputs(rows)["x"], self.case.size_latent
-            step = DenoiseStep(alpha, progress, num_cond, rows, size, x=x, number=number)
-            session.begin_denoise(lambda: step)
+            session.begin_step(
+                lambda: self._host.begin_step(self._step(num_cond, rows, alpha, progress, number))
+            )
         self._call_unet(rows, alpha)
         if session is not None:
-            session.end_denoise()
+            session.end_step()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def limits(self, request: FabricRequest, batch_size: int) -> tuple[float, float]:
         """Operations of a step with feedback over those without: (cold, warm)."""
-        settings = request.settings
-        strengths = feedback_weights(settings, 0.0)
-        liked = _weigh(request.ratings.liked, strengths[0])
-        disliked = _weigh(request.ratings.disliked, strengths[1])
-        method = METHODS[settings.method]
-        numbers = RowNumbers().of_rows(self._inputs(2 * batch_size)["x"], 2 * batch_size, False)
-        attended = []
-        for row in range(2 * batch_size):
-            choose = method.conditional if row < batch_size else method.unconditional
-            chosen = choose(liked, disliked, numbers[row])
-            for rated in (chosen.joined, *(pull.rated for pull in chosen.pulls)):
-                attended += [each.picture_id for each in rated]
+        step = self._step(batch_size, 2 * batch_size, alpha=0.5, progress=0.0)
+        attended = Weighing(request).attended(step)
+        references = [
+            each.key for row in step.rows for each in attended.get(row, Attended()).references
+        ]
         count = self.arithmetic.limit
         rows = 2 * batch_size
         return (
-            count(rows, len(attended), len(set(attended))),
-            count(rows, len(attended), 0),
+            count(rows, len(references), len(set(references))),
+            count(rows, len(references), 0),
         )
+
+    def _step(
+        self, num_cond: int, num_rows: int, alpha: float, progress: float, number: int = 0
+    ) -> Step:
+        num_pictures = num_cond or num_rows
+        rows = rows_of_step(num_cond, num_rows, [1] * num_cond or [0] * num_pictures)
+        sampling = Pass(self.case.size_latent, picture_numbers=tuple(range(num_pictures)))
+        return Step(sampling, rows, alpha, progress, number)
 
     def _inputs(self, rows: int) -> dict[str, torch.Tensor]:
         """Everything but the timesteps; made once, so that no call pays for it."""
@@ -112,8 +112,3 @@ class Denoiser:
     def _call_unet(self, rows: int, alpha: float) -> None:
         timesteps = torch.full((rows,), NUM_TIMESTEPS * (1 - alpha), device=self.device)
         self.unet(timesteps=timesteps, **self._inputs(rows))
-
-
-def _weigh(references: tuple[ratings.Rated[Picture], ...], strength: float) -> tuple[Rated, ...]:
-    weighed = [Rated(each.picture.id, strength * each.weight) for each in references]
-    return tuple(each for each in weighed if each.weight > 0)

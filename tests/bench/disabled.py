@@ -19,8 +19,8 @@ import torch
 
 from tests.bench.intervals import paired_ratio
 from tests.bench.measure import Effort
-from tests.bench.report import say
 from tests.bench.webui import WebuiError
+from tests.helpers.commands import say
 from tests.webui.server import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]

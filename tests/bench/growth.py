@@ -18,7 +18,7 @@ from tests.bench.cases import CASES, FULL_SIZE_CASES
 from tests.bench.denoiser import Denoiser
 from tests.bench.measure import PROGRESS, UNLIMITED, Arms, Effort
 from tests.bench.memory import MEGABYTE, peak_bytes
-from tests.bench.report import say
+from tests.helpers.commands import say
 
 NUM_EACH = (1, 2, 4, 8)
 BATCH_SIZE = 1

@@ -11,7 +11,6 @@ import os
 import platform
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,14 +20,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
 from lib_fabric.library.presets import Preset
-from lib_fabric.library.rating import Details
 from lib_fabric.page.actions import Action
 from lib_fabric.page.html.history import PAGE_SIZE
 from lib_fabric.page.outcome import PageState
 from lib_fabric.page.panels import Panels
 from lib_fabric.ratings import Rated, Ratings
+from tests.helpers.commands import say
 
 TAB = "txt2img"
 NUM_ACTIVE = 20
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10, metavar="N")
     parser.add_argument("--folder", type=Path, help="where to make the temporary library")
     arguments = parser.parse_args()
-    _say(
+    say(
         f"{platform.machine()} CPU, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}, {_load()} at the start"
     )
@@ -83,8 +83,8 @@ def main() -> None:
         bench.press()
         bench.make_room()
     for line in table.lines():
-        _say(line)
-    _say(f"{_load()} at the end")
+        say(line)
+    say(f"{_load()} at the end")
 
 
 class _Bench:
@@ -199,11 +199,6 @@ def _load() -> str:
     if not hasattr(os, "getloadavg"):  # Windows
         return "load unknown"
     return f"load {os.getloadavg()[0]:.1f}"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -6,18 +6,11 @@ import argparse
 import json
 import os
 import platform
-import sys
 import time
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 import torch
-
-
-def say(text: str) -> None:
-    """Prints a line at once: a benchmark takes minutes, and may be cut off."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def describe_machine(device: torch.device, dtype: torch.dtype) -> str:

@@ -19,7 +19,7 @@ from tests.bench.denoiser import Denoiser
 from tests.bench.intervals import paired_ratio
 from tests.bench.measure import UNLIMITED, Effort
 from tests.bench.memory import MEGABYTE
-from tests.bench.report import say
+from tests.helpers.commands import say
 
 SETTINGS = {
     "off": {},

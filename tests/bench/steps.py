@@ -19,7 +19,7 @@ from tests.bench.denoiser import Denoiser
 from tests.bench.intervals import Ratio
 from tests.bench.measure import ALLOWED, Arms, Effort, Result, measure
 from tests.bench.profiling import difference_lines, time_by_operator
-from tests.bench.report import say
+from tests.helpers.commands import say
 
 HEADER = (
     f"{'case':36} {'refs':>5} {'batch':>5} {'plain s':>8} "

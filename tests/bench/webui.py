@@ -23,9 +23,9 @@ from PIL import Image
 
 from tests.bench.intervals import paired_ratio
 from tests.bench.measure import Effort
-from tests.bench.report import say
 from tests.demo.client import WebuiClient, to_base64
 from tests.demo.client import WebuiError as AnswerError
+from tests.helpers.commands import say
 
 ARMS = ("plain", "cold", "warm")
 TITLE = "fabric"

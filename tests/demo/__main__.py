@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
 from tests.demo import contact_sheet
 from tests.demo.client import WebuiClient
 from tests.demo.game import GameRules, Preference, Round, play
+from tests.helpers.commands import running_webui, say
 from tests.tiny_model.shapes import GROUND_COLOURS, OBJECT_COLOURS, SHAPES
-from tests.webui.server import StandIn
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
@@ -26,8 +22,8 @@ def main() -> None:
     preference = Preference(arguments.object, arguments.ground, arguments.shape)
     if not str(preference):
         preference = Preference(object_colour="red")
-    with _webui(arguments) as url:
-        _say(
+    with running_webui(arguments.url, arguments.port) as url:
+        say(
             f"Playing {arguments.games} games at {url}: prompt 'a circle', preference: "
             f"{preference}."
         )
@@ -36,12 +32,12 @@ def main() -> None:
         _print_table(table)
         sheet = contact_sheet.draw(games[0], f"Prompt: a circle. Preference: {preference}.")
         sheet.save(arguments.sheet)
-        _say(f"Contact sheet of the first game: {arguments.sheet}")
+        say(f"Contact sheet of the first game: {arguments.sheet}")
         if arguments.json:
             report = {"preference": str(preference), "games": len(games), "rounds": table}
             arguments.json.write_text(json.dumps(report, indent=2) + "\n")
         if not arguments.once:
-            _say(
+            say(
                 f"\nThe page is up: {url}\nGenerate, press the thumbs under the picture, "
                 "generate again. Ctrl+C stops it."
             )
@@ -63,21 +59,12 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextlib.contextmanager
-def _webui(arguments: argparse.Namespace) -> Iterator[str]:
-    if arguments.url:
-        yield arguments.url
-        return
-    with StandIn(extension=REPOSITORY, port=arguments.port or None) as server:
-        yield server.url
-
-
 def _play(url: str, preference: Preference, num_games: int) -> list[list[Round]]:
     webui = WebuiClient(url)
     games = []
     for game in range(num_games):
         games.append(list(play(webui, preference, seed=10_000 * (game + 1), rules=GameRules())))
-        _say(
+        say(
             f"  game {game + 1}: matches by round "
             + " ".join(f"{sum(r.hits)}/{len(r.hits)}" for r in games[-1])
         )
@@ -97,24 +84,19 @@ def _table(games: list[list[Round]]) -> list[dict[str, float]]:
 
 
 def _print_table(table: list[dict[str, float]]) -> None:
-    _say("\nround  hit rate  diversity  seconds")
+    say("\nround  hit rate  diversity  seconds")
     for row in table:
-        _say(
+        say(
             f"{row['round']:5d}  {row['hit_rate']:8.2f}  {row['diversity']:9.3f}  "
             f"{row['seconds']:7.1f}"
         )
-    _say("")
+    say("")
 
 
 def _wait() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,10 +22,9 @@ from tests.eval.report import (
     table,
 )
 from tests.eval.scorers import load_factory
-from tests.webui.server import StandIn
+from tests.helpers.commands import ROOT, running_webui, say
 
 FOLDER = Path(__file__).resolve().parent
-REPOSITORY = FOLDER.parents[1]
 NUMBER_OF_LIKED = "Number of liked pictures"
 # Seeds of the choosing games lie below.
 _FIRST_SEED = {"choosing": 10_000, "reporting": 1_000_000}
@@ -59,7 +56,7 @@ def _measure(
         rounds=arguments.rounds, steps=arguments.steps, cfg_scale=arguments.cfg,
         sampler=arguments.sampler, size_px=arguments.size,
     )  # fmt: skip
-    with _webui(arguments) as url:
+    with running_webui(arguments.url, arguments.port) as url:
         player = Player(WebuiClient(url), rules)
         first_seed = _FIRST_SEED[arguments.set]
         summaries = {
@@ -137,7 +134,7 @@ def play(
             game_seed = first_seed + _seed_offset(number, seed, len(cases))
             games.append(list(player.play(case, arm, game_seed)))
             hits = " ".join(f"{scores.hit_rate:.2f}" for scores in games[-1])
-            _say(f"  {arm.name} | {case.name} | seed {game_seed} | hits by round {hits}")
+            say(f"  {arm.name} | {case.name} | seed {game_seed} | hits by round {hits}")
     return summarise(arm.name, games)
 
 
@@ -157,7 +154,7 @@ def _show(player: Player, arm: Arm, count: int, num_seeds: int, first_seed: int)
             liked = list(itertools.islice(pictures, count))
             games.append(list(player.show(case, arm, liked, game_seed)))
     summary = summarise(f"{arm.name}, {count} liked", games)
-    _say(f"  {summary.name}: hits {summary.last['hit_rate']}")
+    say(f"  {summary.name}: hits {summary.last['hit_rate']}")
     return summary
 
 
@@ -170,13 +167,13 @@ def _write(
     for name, group in summaries.items():
         parts.append(f"**{name}**\n\n{table(group)}")
     text = "\n".join(parts)
-    _say("\n" + text)
+    say("\n" + text)
     if arguments.json:
         arguments.json.write_text(json.dumps(as_json(settings, summaries), indent=1) + "\n")
     if arguments.plot:
         plot(next(iter(summaries.values()))).save(arguments.plot)
     if arguments.readme:
-        readme = REPOSITORY / "README.md"
+        readme = ROOT / "README.md"
         readme.write_text(replace_section(readme.read_text("utf-8"), "evaluation", parts[0]))
         own = FOLDER / "README.md"
         own.write_text(replace_section(own.read_text("utf-8"), "evaluation", text))
@@ -208,20 +205,6 @@ def _parse() -> argparse.Namespace:
                         help="write the first protocol's plot")  # fmt: skip
     parser.add_argument("--readme", action="store_true", help="put tables into the two READMEs")
     return parser.parse_args()
-
-
-@contextlib.contextmanager
-def _webui(arguments: argparse.Namespace) -> Iterator[str]:
-    if arguments.url:
-        yield arguments.url
-        return
-    with StandIn(extension=REPOSITORY, port=arguments.port or None) as server:
-        yield server.url
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ import logging
 import secrets
 import sys
 import time
-from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers.commands import running_webui, say
 
 
 def main() -> int:
@@ -26,7 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="a random one by default")
     options = parser.parse_args()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    print(f"{options.what}: --seed {seed}", flush=True)  # noqa: T201 (a command's answer)
+    say(f"{options.what}: --seed {seed}")
     torch.set_num_threads(1)
     if options.what == "soak":
         from tests.fuzz.soak import soak
@@ -34,7 +33,7 @@ def main() -> int:
         return soak(options.minutes, options.clients, seed)
     start = time.monotonic()
     done = (_play if options.what == "pages" else _send)(options, seed)
-    print(f"{done} in {time.monotonic() - start:.0f} s, nothing broken")  # noqa: T201
+    say(f"{done} in {time.monotonic() - start:.0f} s, nothing broken")
     return 0
 
 
@@ -51,12 +50,9 @@ def _play(options: argparse.Namespace, seed: int) -> str:
 def _send(options: argparse.Namespace, seed: int) -> str:
     from tests.demo.client import WebuiClient
     from tests.fuzz.sending import send_many
-    from tests.webui.server import StandIn
 
-    if options.url:
-        return send_many(WebuiClient(options.url), options.examples, seed)
-    with StandIn(extension=ROOT) as standin:
-        return send_many(WebuiClient(standin.url), options.examples, seed)
+    with running_webui(options.url) as url:
+        return send_many(WebuiClient(url), options.examples, seed)
 
 
 if __name__ == "__main__":

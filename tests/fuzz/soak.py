@@ -11,19 +11,18 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
-from pathlib import Path
 from statistics import mean
 
 from PIL import Image
 
 from tests.demo.client import WebuiClient, WebuiError
+from tests.helpers.commands import ROOT, say
 from tests.inputs.bad import BAD_INPUTS
 from tests.inputs.files import pixels, text_of
 from tests.inputs.good import bring_pictures, good_inputs
 from tests.integration.payloads import payload
 from tests.webui.server import StandIn
 
-ROOT = Path(__file__).resolve().parents[2]
 REST_SECONDS = 30
 NUM_PICTURES = 40
 # Small, so that it is full long before the end.
@@ -161,14 +160,14 @@ def soak(minutes: float, num_clients: int, seed: int) -> int:
 
 def _report(load: Soak, is_same: bool, is_clean: bool) -> int:
     for status, count in sorted(load.statuses.items()):
-        print(f"{count:6} {status}")  # noqa: T201 (a command's answer)
+        say(f"{count:6} {status}")
     growths = {name: _growth(name, values) for name, values in load.memory.items()}
-    print(  # noqa: T201
+    say(
         f"plain picture the same: {is_same}; model clean: {is_clean}; "
         f"unexpected answers: {len(load.unexpected)}"
     )
     for told in load.unexpected[:10]:
-        print(told)  # noqa: T201
+        say(told)
     is_flat = all(growth <= MAX_GROWTH for growth in growths.values())
     return int(bool(load.unexpected) or not is_flat or not is_same or not is_clean)
 
@@ -180,7 +179,7 @@ def _growth(name: str, values: list[float]) -> float:
     warm, end = mean(values[warm_from : warm_from + part]), mean(values[-part:])
     growth = end / warm - 1
     every = max(1, len(values) // 20)
-    print(f"{name}: {' '.join(f'{value:.0f}' for value in values[::every])}")  # noqa: T201
+    say(f"{name}: {' '.join(f'{value:.0f}' for value in values[::every])}")
     told = f"after the warm-up {warm:.0f}, end {end:.0f} ({growth:+.1%})"
-    print(f"{name}: start {values[0]:.0f}, {told}")  # noqa: T201
+    say(f"{name}: start {values[0]:.0f}, {told}")
     return growth

@@ -23,11 +23,12 @@ from lib_fabric.page.outcome import PageState
 from lib_fabric.page.presses.presses import Presses
 from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.ratings import Rated, Ratings
+from lib_fabric.steering.host import Step
 from lib_fabric.steering.latents import LatentCache
-from lib_fabric.steering.session import DenoiseStep, FabricSession
+from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
 from tests.fuzz.expected import IDS, IMAGES, NUM_PICTURES, TABS, TEXTS, Expected
-from tests.helpers.denoising import fingerprint
+from tests.helpers.denoising import fingerprint, make_step
 from tests.helpers.fake_host import FakeHost
 from tests.helpers.page_host import FakePageHost
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
@@ -88,7 +89,8 @@ class World:
         for name in ("liked", "disliked"):
             named = {each.picture: each.weight for each in outcome.ratings.of(name)}
             assert list(named.items()) == list(getattr(after, name).items()), (action, outcome)
-        assert is_told is None or (outcome.note is not None) == is_told, (action, outcome)
+        told = outcome.note or outcome.question
+        assert is_told is None or (told is not None) == is_told, (action, outcome)
         assert outcome.note is None or "console" not in outcome.note.text
 
     def damage(self, number: int, how: str) -> None:
@@ -186,16 +188,17 @@ class World:
 
     def _denoise(self, session: FabricSession, host: _FaultyHost, progress: float) -> torch.Tensor:
         x = self._inputs[0]
-        step = DenoiseStep(0.4, progress, ROWS // 2, ROWS, tuple(x.shape[2:]))
+        step = make_step(ROWS, ROWS // 2, progress, alpha=0.4, size=tuple(x.shape[2:]))
 
-        def read_step() -> DenoiseStep:
+        def read_step() -> Step:
             host.pass_by("callback")
-            return step
+            return host.begin_step(step)
 
-        session.begin_denoise(read_step)
+        session.begin_step(read_step)
         with host.failing_unet():
             out = self._run_unet()
-        session.end_denoise()
+        host.end_step()
+        session.end_step()
         return out
 
     def _run_unet(self) -> torch.Tensor:

@@ -17,7 +17,7 @@ from lib_fabric.library.store import PictureStore
 from lib_fabric.pictures import from_image
 from lib_fabric.ratings import Ratings
 from lib_fabric.request import FabricRequest
-from lib_fabric.settings import MAX_PICTURES, FabricSettings
+from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings
 from tests.inputs.bad import POSITIONS
 
 
@@ -149,8 +149,8 @@ def test_no_pictures(store, nothing):
 
 def test_the_most_pictures(store):
     picture = store.add(_image())
-    request = parse_arguments([True, [picture.short_id] * MAX_PICTURES], store)
-    assert len(request.ratings.liked) == MAX_PICTURES == 64
+    request = parse_arguments([True, [picture.short_id] * DEFAULT_MAX_PICTURES], store)
+    assert len(request.ratings.liked) == DEFAULT_MAX_PICTURES == 64
 
 
 def test_another_cap(store):

@@ -1,17 +1,17 @@
 """Denoiser calls as the host makes them, and the same by the reference: for test_session*.py."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from PIL import Image
 
+from lib_fabric.hosts.automatic1111.rows import rows_of_step
 from lib_fabric.pictures import from_image
 from lib_fabric.ratings import LIST_NAMES, Rated, Ratings
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
+from lib_fabric.steering.host import Pass, Step
 from lib_fabric.steering.latents import LatentCache, fit_picture, reference_noise
-from lib_fabric.steering.session import DenoiseStep, FabricSession
+from lib_fabric.steering.session import FabricSession
 from tests.helpers import reference
 from tests.helpers.tiny_unet import SIZE_LATENT
 
@@ -42,12 +42,41 @@ def make_request(liked=(1.0,), disliked=(1.0,), method="paper", **settings):
     )
 
 
-def make_step(num_rows=4, num_cond=2, progress=0.3, alpha=ALPHA, size=SIZE_LATENT, is_hires=False):
-    return DenoiseStep(alpha, progress, num_cond, num_rows, size, is_hires)
+def make_step(
+    num_rows=4, num_cond=2, progress=0.3, alpha=ALPHA, size=SIZE_LATENT, is_hires=False,
+    number=0, picture_numbers=None, is_last=False,
+):  # fmt: skip
+    """A step whose rows come as AUTOMATIC1111 sends them, one picture for each conditional one.
+
+    picture_numbers: of these pictures; 11, 12 and so on by default.
+    """
+    num_pictures = num_cond or num_rows
+    numbers = picture_numbers or tuple(range(11, 11 + num_pictures))
+    rows = rows_of_step(num_cond, num_rows, [1] * num_cond or [0] * num_pictures)
+    sampling = Pass(size, is_hires, tuple(numbers))
+    return Step(sampling, rows, alpha, progress, number, is_last)
 
 
-def make_session(request, host, **kwargs):
-    return FabricSession(request, host, LatentCache(), **kwargs)
+def count_conditional(step):
+    """How many of a step's rows, the first of them, have the prompt."""
+    return sum(row.is_conditional for row in step.rows)
+
+
+def make_session(request, host, latents=None, states=None):
+    session = FabricSession(request, host, latents or LatentCache(), states)
+    session.fake_host = host  # for `begin_step` and `end_step`
+    return session
+
+
+def begin_step(session, step):
+    """As the host's callback before the U-Net calls of a step."""
+    session.begin_step(lambda: session.fake_host.begin_step(step))
+
+
+def end_step(session):
+    """As the host's callback after them."""
+    session.fake_host.end_step()
+    session.end_step()
 
 
 def compute_golden(unet, host, request, x, timesteps, context, step, y=None, seen_at=None):
@@ -61,7 +90,7 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None, see
         step.progress, settings.strength, settings.min_strength, settings.start, settings.end,
         settings.negative_scale,
     )  # fmt: skip
-    size_px = [side * 8 for side in step.size_latent]
+    size_px = [side * 8 for side in step.sampling.size_latent]
     groups = []
     for references, weight in zip(map(request.ratings.of, LIST_NAMES), weights, strict=True):
         group = []
@@ -75,7 +104,7 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None, see
                 )
             )
         groups.append(group)
-    null = host.null_conditioning(step.size_latent)
+    null = host.null_conditioning(step.sampling.size_latent)
     extra_y = null.extra.get("y")
     concat = null.concat
     more = {
@@ -86,23 +115,23 @@ def compute_golden(unet, host, request, x, timesteps, context, step, y=None, see
     inputs = (unet, x, timesteps, context)
     if settings.method == "paper":
         return reference.denoise_with_feedback(
-            *inputs, step.num_cond, *groups, null.context[0], alpha, **more
+            *inputs, count_conditional(step), *groups, null.context[0], alpha, **more
         )
     named = [
         [(each.picture.id, picture) for each, picture in zip(references, group, strict=True)]
         for references, group in zip(map(request.ratings.of, LIST_NAMES), groups, strict=True)
     ]
+    numbers = step.sampling.picture_numbers
     rows = [
-        reference.contrast(row, *named) if number < step.num_cond else ([], [])
-        for number, row in enumerate(x)
+        reference.contrast(numbers[row.picture], *named) if row.is_conditional else ([], [])
+        for row in step.rows
     ]
     return reference.denoise_rows(*inputs, rows, null.context[0], alpha, **more)
 
 
 def denoise(session, unet, step, x, timesteps, context, rows_per_call=None, y=None):
     """One denoiser call as the host makes it: callback, U-Net calls in slices, callback."""
-    step = replace(step, x=x)
-    session.begin_denoise(lambda: step)
+    begin_step(session, step)
     outputs = []
     for part in torch.arange(len(x)).split(rows_per_call or len(x)):
         part_context = context[part] if torch.is_tensor(context) else torch.stack(
@@ -110,7 +139,7 @@ def denoise(session, unet, step, x, timesteps, context, rows_per_call=None, y=No
         )  # fmt: skip
         kwargs = {} if y is None else {"y": y[part]}
         outputs.append(unet(x[part], timesteps[part], context=part_context, **kwargs))
-    session.end_denoise()
+    end_step(session)
     return torch.cat(outputs)
 
 
@@ -139,7 +168,7 @@ def check_denoiser_call(
     )
     if steered is None:
         only_cond = request.settings.method == "contrast"
-        steered = range(step.num_cond if only_cond else len(x))
+        steered = range(count_conditional(step) if only_cond else len(x))
     for row in range(len(x)):
         if row in steered:
             assert_steered(out[row : row + 1], plain[row : row + 1])

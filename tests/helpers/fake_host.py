@@ -5,11 +5,12 @@ import contextlib
 import torch
 from torch.nn.functional import avg_pool2d
 
-from lib_fabric.steering.reference_pass import Conditioning
+from lib_fabric.hosts.automatic1111.rows import RowCounter
+from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet, UnetConditioning
 
 
 class FakeHost:
-    """steering.session.Host over a tiny U-Net; everything on it may be changed by a test."""
+    """steering.host.Host over a tiny U-Net; everything on it may be changed by a test."""
 
     def __init__(self, unet):
         self.current_unet = unet
@@ -25,14 +26,27 @@ class FakeHost:
         self.shown_at_encode = []  # what it was when each picture was encoded
         self.times_freed = 0
         self.interrupt = None  # what the host raises once the user has asked for an end
+        self.counter = RowCounter()
+        self.seen = []  # the noised latents of every picture that went through the U-Net
 
-    def unet(self):
-        return self.current_unet
+    def begin_step(self, step):
+        """The U-Net calls that follow have this step's rows."""
+        self.counter.begin(step.rows)
+        return step
 
-    def model_key(self):
+    def end_step(self):
+        self.counter.begin(())
+
+    def model(self):
+        return _RecordingUnet(self)
+
+    def read_call(self, args, kwargs):
+        return LdmCall.of(args, kwargs, self.counter.take)
+
+    def latents_key(self):
         return self.key
 
-    def state_key(self):
+    def states_key(self):
         return self.key
 
     def encode(self, pixels):
@@ -45,13 +59,10 @@ class FakeHost:
         self.null_sizes.append(size_latent)
         generator = torch.Generator().manual_seed(11)
         context = torch.randn(1, self.null_tokens, 16, generator=generator)
-        return Conditioning(context, dict(self.null_extra), self.null_concat)
+        return UnetConditioning(context, dict(self.null_extra), self.null_concat)
 
     def split_context(self, context):
         return context, context
-
-    def upcast_attention(self):
-        return self.upcast
 
     @contextlib.contextmanager
     def progress_text(self, text):
@@ -70,3 +81,18 @@ class FakeHost:
 
     def warn(self, message):
         self.warnings.append(message)
+
+
+class _RecordingUnet(LdmUnet):
+    """Notes which pictures go through the U-Net as references."""
+
+    def __init__(self, host):
+        self._seen = host.seen
+        super().__init__(
+            host.current_unet, lambda context: host.split_context(context), lambda: host.upcast
+        )
+
+    def run_references(self, noised, timestep, conditioning, call):
+        # A last one has itself beside it.
+        self._seen += {tuple(each.flatten().tolist()): each for each in noised}.values()
+        super().run_references(noised, timestep, conditioning, call)

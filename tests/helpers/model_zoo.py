@@ -7,13 +7,14 @@ building, with the host's module names.
 
 import copy
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
 from ldm.modules.diffusionmodules.openaimodel import UNetModel
 from torch import nn
 
+from tests.helpers.denoising import begin_step, end_step
 from tests.helpers.tiny_unet import CONTEXT_WIDTH, SIZE_LATENT
 
 LATENT_CHANNELS = 4
@@ -187,8 +188,8 @@ def make_inputs(family, num_rows, size_latent=SIZE_LATENT, seed=1):
 
 def denoise(session, unet, family, step, inputs, rows_per_call=None):
     """One denoiser call as the host makes it: callback, U-Net calls in slices, callback."""
-    session.begin_denoise(lambda: replace(step, x=inputs.x))
-    rows = torch.arange(step.num_rows).split(rows_per_call or step.num_rows)
+    begin_step(session, step)
+    rows = torch.arange(len(step.rows)).split(rows_per_call or len(step.rows))
     out = torch.cat([inputs.call(unet, family, part) for part in rows])
-    session.end_denoise()
+    end_step(session)
     return out

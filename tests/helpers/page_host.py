@@ -8,14 +8,14 @@ from dataclasses import replace
 import gradio as gr
 from PIL import Image
 
-from lib_fabric.library.rating import Details
+from lib_fabric.library.history_entry import Details
 from lib_fabric.page.outcome import PageState
 from lib_fabric.page.presses.presses import Presses
 from lib_fabric.page.rendering import reply_json
 from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.rating_texts import format_list
 from lib_fabric.ratings import LIST_NAMES, Ratings
-from lib_fabric.settings import MAX_PICTURES
+from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
 COLOURS = ("red", "green", "blue", "white")
 PAGE, OTHER_PAGE, BROWSER, OTHER_BROWSER = (digit * 32 for digit in "abcd")
@@ -51,7 +51,7 @@ class FakePageHost:
     entry_path = ("name",)
 
     def __init__(self, **changes):
-        self.limit = MAX_PICTURES
+        self.limit = DEFAULT_MAX_PICTURES
         self.values_at_start = {}
         self.details = Details()
         self.toasts = []

@@ -5,7 +5,6 @@ from the code under test: nothing of lib_fabric is imported here.
 """
 
 import copy
-import hashlib
 import math
 from dataclasses import dataclass, replace
 
@@ -55,14 +54,6 @@ def feedback_weights(progress, strength, min_strength, start, end, negative_scal
     """
     liked = strength if start <= progress <= end else min_strength
     return liked, liked * negative_scale
-
-
-def row_number(x):
-    """Returns the number of a row that starts from x [C, H, W]: of the signs of 256 values."""
-    values = x.flatten().tolist()
-    last = len(values) - 1
-    signs = bytes(1 if values[i * last // 255] > 0 else 0 for i in range(256))
-    return int(hashlib.sha256(signs).hexdigest()[:8], 16)
 
 
 def followed_picture(number, ids, weights):
@@ -146,8 +137,8 @@ def denoise_with_feedback(
     )  # fmt: skip
 
 
-def contrast(row, liked, disliked):
-    """Returns what a conditional row [C, H, W] attends to in the method 'contrast'.
+def contrast(picture_number, liked, disliked):
+    """Returns what a conditional row of a picture attends to in the method 'contrast'.
 
     It sees its own liked picture beside itself, and goes away from the disliked ones, which count
     three times; four pictures count fully, or one where nothing is liked. The result is what
@@ -161,7 +152,7 @@ def contrast(row, liked, disliked):
     joined, pulls = [], []
     if liked:
         ids, pictures = zip(*liked, strict=True)
-        index = followed_picture(row_number(row), ids, [picture.weight for picture in pictures])
+        index = followed_picture(picture_number, ids, [picture.weight for picture in pictures])
         joined = [replace(pictures[index], weight=sureness * pictures[index].weight)]
     if disliked:
         weight = 3 * sureness * sum(picture.weight for picture in disliked) / len(disliked)

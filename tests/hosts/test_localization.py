@@ -1,28 +1,23 @@
 """Where the host takes one file per language, ours must not be that file."""
 
-import importlib
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
+
+from tests.helpers.fake_modules import fake_modules, imported_anew
 
 
 @pytest.fixture
 def module(monkeypatch, tmp_path):
     """lib_fabric.hosts.localization on fake modules, which are attributes of it."""
-    package = ModuleType("modules")
-    package.__path__ = []
-    monkeypatch.setitem(sys.modules, "modules", package)
-    for name in ("localization", "scripts", "shared"):
-        fake = ModuleType(f"modules.{name}")
-        monkeypatch.setitem(sys.modules, fake.__name__, fake)
-        setattr(package, name, fake)
-    package.localization.localizations = {}
-    package.scripts.list_scripts = lambda folder, ending: []
-    package.shared.cmd_opts = SimpleNamespace(localizations_dir=str(tmp_path / "host"))
-    monkeypatch.delitem(sys.modules, "lib_fabric.hosts.localization", raising=False)
-    yield importlib.import_module("lib_fabric.hosts.localization")
-    sys.modules.pop("lib_fabric.hosts.localization", None)
+    contents = {
+        "localization": {"localizations": {}},
+        "scripts": {"list_scripts": lambda folder, ending: []},
+        "shared": {"cmd_opts": SimpleNamespace(localizations_dir=str(tmp_path / "host"))},
+    }
+    fake_modules(monkeypatch, contents)
+    with imported_anew("lib_fabric.hosts.localization") as module:
+        yield module
 
 
 def script_files(*paths):

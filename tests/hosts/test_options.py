@@ -1,54 +1,18 @@
 """The FABRIC section of Settings: what is offered, and that what is stored there is checked."""
 
-import importlib
 import re
-import sys
-from types import ModuleType, SimpleNamespace
 
 import pytest
 
-
-class FakeOption:
-    """The host's OptionInfo, as far as it is used."""
-
-    def __init__(self, default, label, component=None, component_args=None, section=None):
-        self.default, self.label, self.section = default, label, section
-        self.component, self.component_args = component, component_args
-        self.infos, self.needs_reload = [], False
-
-    def info(self, text):
-        self.infos.append(text)
-        return self
-
-    def needs_reload_ui(self):
-        self.needs_reload = True
-        return self
-
-
-class FakeOptions(SimpleNamespace):
-    """The host's options: values by attribute; a missing one raises."""
-
-    def add_option(self, key, option):
-        vars(self).setdefault("labels", {})[key] = option
+from tests.helpers.fake_modules import fake_modules, imported_anew, option_modules
 
 
 @pytest.fixture
 def options(monkeypatch, tmp_path):
     """lib_fabric.hosts.options on fake modules; `options.shared` is the host's."""
-    package, shared, paths = (
-        ModuleType(f"modules{name}") for name in ("", ".shared", ".paths_internal")
-    )
-    package.__path__ = []
-    shared.opts, shared.OptionInfo = FakeOptions(), FakeOption
-    shared.restricted_opts, shared.hide_dirs = {"outdir_samples"}, {"visible": True}
-    paths.data_path = str(tmp_path)
-    package.shared, package.paths_internal = shared, paths
-    for module in (package, shared, paths):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.delitem(sys.modules, "lib_fabric.hosts.options", raising=False)
-    module = importlib.import_module("lib_fabric.hosts.options")
-    yield module
-    sys.modules.pop("lib_fabric.hosts.options", None)
+    fake_modules(monkeypatch, option_modules(str(tmp_path)))
+    with imported_anew("lib_fabric.hosts.options") as module:
+        yield module
 
 
 def test_every_option_is_in_our_section_with_a_short_label(options):

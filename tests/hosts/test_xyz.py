@@ -1,8 +1,6 @@
 """X/Y/Z axes: derived from the settings, registered with the host's script, of one cell only."""
 
 import copy
-import importlib
-import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -11,6 +9,7 @@ from lib_fabric.errors import FabricError
 from lib_fabric.hosts.axes import axes, with_cell_settings
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
+from tests.helpers.fake_modules import fake_modules, imported_anew
 
 
 class AxisOption:
@@ -35,13 +34,9 @@ def plot_module():
 @pytest.fixture
 def host_xyz(monkeypatch):
     """hosts.xyz_plot on a fake `modules.scripts`; `host_xyz.scripts.scripts_data` is empty."""
-    package, scripts = ModuleType("modules"), ModuleType("modules.scripts")
-    package.__path__, package.scripts, scripts.scripts_data = [], scripts, []
-    monkeypatch.setitem(sys.modules, "modules", package)
-    monkeypatch.setitem(sys.modules, "modules.scripts", scripts)
-    monkeypatch.delitem(sys.modules, "lib_fabric.hosts.xyz_plot", raising=False)
-    yield importlib.import_module("lib_fabric.hosts.xyz_plot")
-    sys.modules.pop("lib_fabric.hosts.xyz_plot", None)
+    fake_modules(monkeypatch, {"scripts": {"scripts_data": []}})
+    with imported_anew("lib_fabric.hosts.xyz_plot") as module:
+        yield module
 
 
 def script_data(module, path):

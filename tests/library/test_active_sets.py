@@ -270,8 +270,8 @@ def test_a_set_saved_again_while_it_goes_keeps_its_file(sets, library, clock, mo
     """Between the row's end and the file's, another thread may come."""
     _save(sets, 1, _set(1))
     clock.now += MAX_AGE_SECONDS + 1
-    drop = sets._drop_records
-    monkeypatch.setattr(sets, "_drop_records", lambda forgotten: _save(sets, 1, _set(7)))
+    drop = sets._delete_backups
+    monkeypatch.setattr(sets, "_delete_backups", lambda forgotten: _save(sets, 1, _set(7)))
     _save(sets, 2, _set(2))
     drop([("", _key(1), _key(1), TAB)])
     assert _num_rows(library) == _num_files(library) == 2
@@ -281,7 +281,7 @@ def test_a_set_saved_again_while_it_goes_keeps_its_file(sets, library, clock, mo
 def test_a_file_that_cannot_be_deleted_keeps_no_other(sets, clock, caplog):
     for page in (1, 2):
         _save(sets, page, _set(page))
-    stuck, other = (sets._records._path(("", _key(1), _key(page), TAB)) for page in (1, 2))
+    stuck, other = (sets._backups._path(("", _key(1), _key(page), TAB)) for page in (1, 2))
     stuck.unlink()
     stuck.mkdir()
     clock.now += MAX_AGE_SECONDS + 1
@@ -402,8 +402,8 @@ def test_a_clock_that_was_wrong_makes_no_set_the_newest_for_ever(sets, library, 
                                   '[1e999, "{}"]', "[" * 100_000])  # fmt: skip
 def test_a_damaged_file_costs_only_its_set(sets, library, text):
     _save(sets, 1, _set(1))
-    sets._records.put(("", _key(2), _key(2), TAB), text)
-    sets._records.put(("", "key"), json.dumps([1, to_json(_set(3))]))
+    sets._backups.write(("", _key(2), _key(2), TAB), text)
+    sets._backups.write(("", "key"), json.dumps([1, to_json(_set(3))]))
     again = _without_index(library)
     assert _load(again.active_sets, 1) == _set(1)
     assert _num_rows(again) == 1

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library import history as history_module
+from lib_fabric.library.history_entry import MAX_PROMPT_CHARS, Details, HistoryEntry
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import MAX_PROMPT_CHARS, Details, Rating
 from lib_fabric.page.html.history import HistoryView, history_html
 from tests.helpers.pictures import image, picture_id
 
@@ -52,7 +52,7 @@ def test_a_rating_comes_back_with_its_time_and_details(library):
     before = time.time()
     details = Details("a circle, red", 123456789, "tiny.safetensors")
     rating = _rate(library, 0, "disliked", details)
-    assert rating == Rating(picture_id(0), "disliked", rating.rated_at, details)
+    assert rating == HistoryEntry(picture_id(0), "disliked", rating.rated_at, details)
     assert before <= rating.rated_at <= time.time()
     assert library.history.page("", TAB) == [rating]
     assert library.history.find("", TAB, picture_id(0)) == rating
@@ -354,17 +354,17 @@ def test_a_picture_rated_anew_while_it_is_struck_out_stays(library, monkeypatch)
 @pytest.mark.parametrize(
     ("column", "value", "shown"),
     [
-        ("verdict", "lïked", Rating(picture_id(0), "liked", 5.0, Details("p", 3, "c"))),
-        ("rated_at", "x", Rating(picture_id(0), "disliked", 0.0, Details("p", 3, "c"))),
-        ("rated_at", 9e300, Rating(picture_id(0), "disliked", 0.0, Details("p", 3, "c"))),
-        ("seed", "3x", Rating(picture_id(0), "disliked", 5.0, Details("p", None, "c"))),
-        ("seed", "9" * 5000, Rating(picture_id(0), "disliked", 5.0, Details("p", None, "c"))),
-        ("prompt", b"\xff", Rating(picture_id(0), "disliked", 5.0, Details("", 3, "c"))),
+        ("verdict", "lïked", HistoryEntry(picture_id(0), "liked", 5.0, Details("p", 3, "c"))),
+        ("rated_at", "x", HistoryEntry(picture_id(0), "disliked", 0.0, Details("p", 3, "c"))),
+        ("rated_at", 9e300, HistoryEntry(picture_id(0), "disliked", 0.0, Details("p", 3, "c"))),
+        ("seed", "3x", HistoryEntry(picture_id(0), "disliked", 5.0, Details("p", None, "c"))),
+        ("seed", "9" * 5000, HistoryEntry(picture_id(0), "disliked", 5.0, Details("p", None, "c"))),
+        ("prompt", b"\xff", HistoryEntry(picture_id(0), "disliked", 5.0, Details("", 3, "c"))),
     ],
 )
 def test_a_garbled_row_shows_what_is_left_of_it(library, column, value, shown):
     library.store.add(image(0))
-    rating = Rating(picture_id(0), "disliked", 5.0, Details("p", 3, "c"))
+    rating = HistoryEntry(picture_id(0), "disliked", 5.0, Details("p", 3, "c"))
     library.history.restore("", TAB, rating)
     library.history._database.write(
         lambda connection: connection.execute(f"UPDATE ratings SET {column} = ?", (value,))
@@ -414,7 +414,7 @@ def test_the_note_of_the_next_test_is_a_good_one(library):
     library.store.add(image(0))
     library.store.write_note(picture_id(0), _note())
     assert library.history.page("", TAB) == [
-        Rating(picture_id(0), "liked", 5.0, Details("p", 3, "c"))
+        HistoryEntry(picture_id(0), "liked", 5.0, Details("p", 3, "c"))
     ]
 
 
@@ -443,7 +443,7 @@ def test_a_damaged_seed_costs_only_the_seed(library, seed):
     library.store.add(image(0))
     library.store.write_note(picture_id(0), _note(seed=seed))
     assert library.history.page("", TAB) == [
-        Rating(picture_id(0), "liked", 5.0, Details("p", None, "c"))
+        HistoryEntry(picture_id(0), "liked", 5.0, Details("p", None, "c"))
     ]
 
 

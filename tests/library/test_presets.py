@@ -290,8 +290,10 @@ def test_a_name_taken_again_while_its_preset_goes_keeps_its_file(
 ):
     """Between the row's end and the file's, another thread may come."""
     presets.save("", "Warm", _preset(1.0))
-    drop = presets._drop_record
-    monkeypatch.setattr(presets, "_drop_record", lambda *_: presets.save("", "warm", _preset(0.5)))
+    drop = presets._delete_backup
+    monkeypatch.setattr(
+        presets, "_delete_backup", lambda *_: presets.save("", "warm", _preset(0.5))
+    )
     leave(presets)
     drop("", "Warm")
     (library._database.folder / "history.sqlite3").unlink()
@@ -345,7 +347,7 @@ def test_a_new_index_holds_what_was_there_last(presets, library):
 def test_a_file_that_is_no_presets_costs_no_other(presets, library):
     presets.save("", "Warm", _preset(1.0))
     for key in ((), ("",), ("", "cold", "more")):
-        presets._records.put(key, "{}")
+        presets._backups.write(key, "{}")
     (library._database.folder / "history.sqlite3").unlink()
     assert _strengths(Library(library._database.folder).presets) == {"Warm": 1.0}
 
@@ -357,7 +359,7 @@ def test_a_copy_of_a_file_and_half_a_character_cost_nothing(presets, library):
     (record,) = (folder / "presets").iterdir()
     record.with_name("zzz.json").write_bytes(record.read_bytes())
     presets.save("", "Warm", _preset(2.0), overwrite=True)
-    halves = presets._records._path(("", "cold"))
+    halves = presets._backups._path(("", "cold"))
     halves.write_text(json.dumps({"key": ["", "cold"], "text": "\ud800"}))
     (folder / "history.sqlite3").unlink()
     assert _strengths(Library(folder).presets) == {"Warm": 2.0}

@@ -476,7 +476,7 @@ def test_a_subfolder_that_cannot_be_read_hides_no_other(store, monkeypatch):
 def test_a_new_thumbnail_counts_without_counting_anew(store, monkeypatch):
     picture = store.add(_image(9, 400, 400))
     before = store.num_bytes()
-    monkeypatch.setattr(store._usage, "_list", lambda: pytest.fail("listed"))
+    monkeypatch.setattr(store._files, "_list", lambda: pytest.fail("listed"))
     store.thumbnail(picture.id)
     (kept,) = store._folder.rglob("*.jpg")
     assert store.num_bytes() == before + kept.stat().st_size

@@ -154,6 +154,16 @@ def test_scripts_holds_one_file():
     assert sorted((ROOT / "scripts").glob("*.py")) == [SCRIPT]
 
 
+def test_what_tests_share_lies_apart_from_tests():
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+                is_ours = node.level > 0 or names[0] == "tests"
+                found = [name for name in names if is_ours and name.startswith("test_")]
+                assert not found, f"{path} imports {found}"
+
+
 def test_the_reference_shares_no_code():
     assert _own(ROOT / "tests/helpers/reference.py") == set()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from types import SimpleNamespace
@@ -14,11 +13,10 @@ from lib_fabric.hosts.axes import axes
 from lib_fabric.library.library import Library
 from lib_fabric.page.tab import FabricTab
 from lib_fabric.settings import FabricSettings
-from lib_fabric.steering.session import ENCODING_TEXT
+from lib_fabric.steering.encoding import ENCODING_TEXT
+from tests.helpers.fake_modules import fake_modules, imported_anew, option_modules
 from tests.helpers.page_host import FakePageHost, add_result_panel
 from tests.helpers.visible_texts import ROOT, component_texts, javascript_texts, python_texts
-from tests.hosts.test_generation import host  # noqa: F401  (a fixture)
-from tests.hosts.test_options import FakeOption, FakeOptions
 
 # Parts that are put into sentences.
 PARTS = {"liked", "disliked"}
@@ -48,13 +46,12 @@ def page_texts(tmp_path_factory):
 
 
 @pytest.fixture
-def option_texts(host):  # noqa: F811  (the fixture)
-    shared = host.fakes["shared"]
-    shared.opts, shared.OptionInfo = FakeOptions(), FakeOption
-    shared.restricted_opts, shared.hide_dirs = set(), {}
-    importlib.import_module("lib_fabric.hosts.options").add_options()
+def option_texts(monkeypatch, tmp_path):
+    fakes = fake_modules(monkeypatch, option_modules(str(tmp_path)))
+    with imported_anew("lib_fabric.hosts.options") as options:
+        options.add_options()
     found = set()
-    for option in shared.opts.labels.values():
+    for option in fakes["shared"].opts.labels.values():
         choices = (option.component_args or {}).get("choices", [])
         found |= {option.label, *choices, *(f"({info})" for info in option.infos)}
     return found

@@ -3,13 +3,13 @@
 import hashlib
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib_fabric.attention.merging import Merging
+from lib_fabric.attention.plan import Attended, Pull, Reference
 from lib_fabric.settings import FabricSettings
-from lib_fabric.steering.methods import METHODS, Attended, Pull, Rated, take_turn
-from lib_fabric.steering.picture_numbers import RowNumbers
+from lib_fabric.steering.methods import METHODS, PictureKey, take_turn
 from tests.helpers import reference
 from tests.helpers.denoising import (
     TOLERANCE,
@@ -28,7 +28,9 @@ CONTRAST, PAPER = METHODS["contrast"], METHODS["paper"]
 
 
 def rated(*weights):
-    return [Rated(hashlib.sha256(b"%d" % i).hexdigest(), w) for i, w in enumerate(weights)]
+    ids = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(len(weights))]
+    keys = [PictureKey(each, Merging.at((8, 8))) for each in ids]
+    return [Reference(*pair) for pair in zip(keys, weights, strict=True)]
 
 
 def test_every_method_can_be_chosen():
@@ -127,10 +129,10 @@ def test_contrast_with_only_liked_or_only_disliked(tiny_unet, fake_host, liked, 
 
 
 def test_the_rows_of_the_calls_above_do_not_all_follow_the_same():
-    x = make_inputs(8)[0]
     ids = [each.picture.id for each in make_request((0.5, 1.5, 1.0)).ratings.liked]
     followed = {
-        reference.followed_picture(reference.row_number(row), ids, (0.5, 1.5, 1.0)) for row in x[:5]
+        reference.followed_picture(number, ids, (0.5, 1.5, 1.0))
+        for number in make_step(8, 5).sampling.picture_numbers
     }
     assert len(followed) > 1
 
@@ -153,77 +155,14 @@ def test_the_reference_is_sensitive_enough(tiny_unet, fake_host):
 
 
 def test_a_picture_follows_the_same_alone_and_in_a_batch(tiny_unet, fake_host):
-    """Its rows may stand anywhere; one sampling each, since the first step numbers the rows."""
     x, timesteps, context = make_inputs(8)
-    x[4:] = x[:4]  # every picture's rows start from the same noise
     session = make_session(make_request((1, 1, 1), (1,), "contrast"), fake_host)
+    numbers = (907, 908, 909, 910)
     with session.installed():
-        batch = denoise(session, tiny_unet, make_step(8, 4), x, timesteps, context)
-    for picture in range(4):
-        rows = [picture, 4 + picture]
-        with session.installed():
-            alone = denoise(
-                session, tiny_unet, make_step(2, 1), x[rows], timesteps[rows], context[rows]
-            )
-        assert_close(alone, batch[rows], 1e-5)
-
-
-# Numbers of rows
-
-
-def noise(seed, num_pictures, size=(4, 6, 8)):
-    return torch.randn(num_pictures, *size, generator=torch.Generator().manual_seed(seed))
-
-
-def test_numbers_come_from_the_first_steps_noise_and_stay():
-    x, numbers = noise(1, 3), RowNumbers()
-    first = numbers.of_rows(torch.cat([x, x]), 6, False)
-    assert first == [reference.row_number(row) for row in x] * 2
-    assert len(set(first)) == 3
-    assert numbers.of_rows(torch.cat([x, x]) * 0.1 + 5, 6, False) == first
-
-
-def test_neither_scale_nor_rounding_changes_a_number():
-    x = noise(2, 4)
-    expected = RowNumbers().of_rows(x, 4, False)
-    assert RowNumbers().of_rows(x * 14.6, 4, False) == expected
-    assert RowNumbers().of_rows(x.half(), 4, False) == expected
-
-
-def test_the_hires_pass_keeps_the_numbers():
-    x, numbers = noise(3, 2), RowNumbers()
-    first = numbers.of_rows(torch.cat([x, x]), 4, False)
-    larger = noise(4, 2, (4, 12, 16))
-    # The second picture's prompt has two parts there.
-    hires = numbers.of_rows(larger[[0, 1, 1, 0, 1]], 5, True)
-    assert hires == [first[0], first[1], first[1], first[0], first[1]]
-
-
-PICTURES = (7, 8)
-
-
-def test_numbered_pictures_keep_their_numbers_whatever_they_start_from():
-    x, other = noise(5, 2), noise(6, 2)
-    for start in (x, other, x[[0, 1]] * 0.3 + other):
-        rows = RowNumbers().of_rows(start[[0, 1, 1, 0, 1]], 5, False, PICTURES)
-        assert rows == [7, 8, 8, 7, 8]
-    # The upscale button has a hires pass only, and for one of them.
-    assert RowNumbers().of_rows(other[[1, 1]], 2, True, PICTURES[1:]) == [8, 8]
-
-
-def test_pictures_of_one_seed_have_one_number_in_both_passes():
-    x, hires, numbers = noise(7, 1), noise(8, 3, (4, 12, 16)), RowNumbers()
-    same = (7, 7, 7)
-    assert numbers.of_rows(x[[0] * 6], 6, False, same) == [7] * 6
-    assert numbers.of_rows(torch.cat([hires, hires]), 6, True, same) == [7] * 6
-
-
-def test_numbers_that_do_not_fit_the_rows_are_not_used():
-    x, numbers = noise(9, 3), RowNumbers()
-    expected = RowNumbers().of_rows(x, 3, False)
-    assert numbers.of_rows(x, 3, False, PICTURES) == expected
-    assert numbers.of_rows(noise(10, 3, (4, 12, 16)), 3, True, PICTURES) == expected
-
-
-def test_without_noise_rows_are_counted():
-    assert len(set(RowNumbers().of_rows(None, 300, False))) == 300
+        step = make_step(8, 4, picture_numbers=numbers)
+        batch = denoise(session, tiny_unet, step, x, timesteps, context)
+        for picture, number in enumerate(numbers):
+            rows = [picture, 4 + picture]
+            step = make_step(2, 1, picture_numbers=(number,))
+            alone = denoise(session, tiny_unet, step, x[rows], timesteps[rows], context[rows])
+            assert_close(alone, batch[rows], 1e-5)

@@ -33,7 +33,7 @@ ZERO_TERMINAL_ALPHA = 4.8973451890853435e-08  # the host's last one with Zero Te
 
 def golden_of(unet, fake_host, family, request, inputs, step, null_seed=5):
     host = type(fake_host)(None)
-    set_null_conditioning(host, family, step.size_latent, null_seed)
+    set_null_conditioning(host, family, step.sampling.size_latent, null_seed)
     return compute_golden(
         unet, host, request, inputs.x, inputs.timesteps, inputs.context, step, inputs.y
     )

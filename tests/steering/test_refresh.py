@@ -1,15 +1,14 @@
 """The refresh interval: at which calls references are looked at, and what the others use."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.methods import METHODS
-from lib_fabric.steering.reference_pass import References
-from lib_fabric.steering.refresh import Looks
-from lib_fabric.steering.session import FabricSession
+from lib_fabric.steering.refresh import NoiseLevel, Refresh
 from lib_fabric.steering.state_cache import StateCache
 from tests.helpers.denoising import (
     assert_close,
@@ -29,25 +28,8 @@ def _steps(numbers, **kwargs):
     """One denoiser call for each number, each at a noise level and timestep of its own."""
     for call, number in enumerate(numbers):
         alpha = 0.1 + 0.07 * call
-        step = make_step(alpha=alpha, progress=0.02 * call, **kwargs)
-        yield call, torch.tensor([900.0 - 50 * call]), _numbered(step, number)
-
-
-def _numbered(step, number):
-    return type(step)(**{**vars(step), "number": number})
-
-
-class CountingPasses:
-    """Counts the pictures that go through the U-Net as references."""
-
-    def __init__(self, monkeypatch):
-        self.count, original = 0, References._reference_pass
-
-        def reference_pass(references, hooks, call, together, alpha):
-            self.count += len(together)
-            return original(references, hooks, call, together, alpha)
-
-        monkeypatch.setattr(References, "_reference_pass", reference_pass)
+        step = make_step(alpha=alpha, progress=0.02 * call, number=number, **kwargs)
+        yield call, torch.tensor([900.0 - 50 * call]), step
 
 
 # The interval, and at which of these calls the references are looked at.
@@ -67,19 +49,17 @@ SCHEDULES = [
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("rows_per_call", [None, 2])
 def test_what_was_seen_last_is_used(
-    tiny_unet, fake_host, monkeypatch, interval, numbers, fresh, method, rows_per_call
+    tiny_unet, fake_host, interval, numbers, fresh, method, rows_per_call
 ):
     request = make_request((1.0, 0.5), (1.0,), method, refresh=interval)
     host, session = type(fake_host)(None), make_session(request, fake_host)
     x, _, context = make_inputs(4)
     outs, goldens = [], []
-    counting = CountingPasses(monkeypatch)
     with session.installed():
         for _, timestep, step in _steps(numbers):
             timesteps = timestep.expand(4)
             outs.append(denoise(session, tiny_unet, step, x, timesteps, context, rows_per_call))
-    assert counting.count == 3 * len(fresh)
-    monkeypatch.undo()
+    assert len(fake_host.seen) == 3 * len(fresh)
     for call, timestep, step in _steps(numbers):
         if call in fresh:
             seen_at = (step.alpha, timestep)
@@ -109,7 +89,7 @@ def test_a_list_that_comes_later_is_seen_where_the_other_was(tiny_unet, fake_hos
     with session.installed():
         for call, timestep, step in _steps((0, 1)):
             if call == 0:
-                only_cond = type(step)(**{**vars(step), "num_rows": 2})
+                only_cond = replace(step, rows=step.rows[:2])
                 denoise(session, tiny_unet, only_cond, x[:2], timestep.expand(2), context[:2])
                 seen_at = (step.alpha, timestep)
             else:
@@ -153,7 +133,7 @@ def test_the_refiner_looks_for_itself(fake_host):
         for number, (family, unet) in enumerate(models * 2):
             fake_host.current_unet, fake_host.key = unet, family.name
             set_null_conditioning(fake_host, family)
-            step, inputs = _numbered(make_step(), number), make_family_inputs(family, 4)
+            step, inputs = make_step(number=number), make_family_inputs(family, 4)
             out = denoise_family(session, unet, family, step, inputs)
             host = type(fake_host)(None)
             set_null_conditioning(host, family)
@@ -180,7 +160,7 @@ def test_kept_states_shrink_and_change_nothing(tiny_unet, fake_host, interval):
 
     def run(states):
         request = make_request(refresh=interval)
-        session = FabricSession(request, fake_host, LatentCache(), states)
+        session = make_session(request, fake_host, states=states)
         with session.installed():
             return torch.stack(
                 [
@@ -193,7 +173,7 @@ def test_kept_states_shrink_and_change_nothing(tiny_unet, fake_host, interval):
     expected = run(None)
     assert torch.equal(run(states), expected)
     assert torch.equal(run(states), expected)
-    session = FabricSession(make_request(), fake_host, LatentCache(), one_look)
+    session = make_session(make_request(), fake_host, states=one_look)
     with session.installed():
         denoise(session, tiny_unet, make_step(), *make_inputs(4))
     assert states.num_bytes == one_look.num_bytes * (6 // interval)
@@ -201,16 +181,17 @@ def test_kept_states_shrink_and_change_nothing(tiny_unet, fake_host, interval):
 
 @given(st.lists(st.integers(0, 30), max_size=12), st.integers(1, 10))
 def test_nothing_is_ever_used_for_longer_than_the_interval(numbers, interval):
-    looks = Looks(interval)
+    refresh = Refresh(interval)
     for number in numbers:
-        look = looks.at(number, alpha=float(number))
-        assert 0 <= number - look.step < interval
-        assert look.alpha == look.step
+        snapshot = refresh.at(number, NoiseLevel(number / 30, torch.tensor([number])))
+        assert 0 <= number - snapshot.step < interval
+        assert snapshot.level.alpha == snapshot.step / 30
 
 
 def test_what_another_pass_saw_is_forgotten():
-    looks = Looks(5)
-    first = looks.at(0, 0.1)
-    assert looks.at(1, 0.2) is first
-    looks.forget()
-    assert looks.at(2, 0.3) is not first
+    refresh = Refresh(5)
+    levels = [NoiseLevel(alpha, torch.tensor([1])) for alpha in (0.1, 0.2, 0.3)]
+    first = refresh.at(0, levels[0])
+    assert refresh.at(1, levels[1]) is first
+    refresh.forget()
+    assert refresh.at(2, levels[2]) is not first

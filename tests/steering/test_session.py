@@ -8,15 +8,17 @@ import torch
 from torch import nn
 
 from lib_fabric.errors import UnsupportedModelError
+from lib_fabric.hosts.automatic1111.layers import find_self_attention
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.methods import METHODS
-from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
 from tests.helpers.denoising import (
     assert_close,
     assert_steered,
+    begin_step,
     compute_golden,
     denoise,
+    end_step,
     fingerprint,
     make_request,
     make_session,
@@ -95,7 +97,7 @@ def test_kept_states_change_nothing(tiny_unet, fake_host):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(tiny_unet), "forward", counting)
         for kept in (None, states, states):
-            session = FabricSession(make_request((1, 1)), fake_host, LatentCache(), kept)
+            session = make_session(make_request((1, 1)), fake_host, states=kept)
             calls.clear()
             with session.installed():
                 outs = [
@@ -116,11 +118,11 @@ def test_what_is_seen_of_a_picture_depends_on_no_other(tiny_unet, fake_host, met
     states = {}
     for weights in ((1, 1, 1), (1, 1), (0, 1, 1), (0, 1)):
         kept = StateCache(2**28)
-        session = FabricSession(make_request(weights, ()), fake_host, LatentCache(), kept)
+        session = make_session(make_request(weights, ()), fake_host, states=kept)
         with session.installed():
             denoise(session, tiny_unet, make_step(8, 8), *make_inputs(8))
-        for (*_, seen), entry in kept._kept.items():
-            states.setdefault(seen.picture_id, []).append(entry.states)
+        for (*_, key), entry in kept._kept.items():
+            states.setdefault(key.picture_id, []).append(entry.states)
     assert max(map(len, states.values())) >= 3
     for first, *others in states.values():
         for other in others:
@@ -133,7 +135,7 @@ def test_kept_states_of_a_model_changed_behind_our_back_are_not_used(tiny_unet, 
     inputs, states, request = make_inputs(4), StateCache(2**28), make_request()
 
     def run():
-        session = FabricSession(request, fake_host, LatentCache(), states)
+        session = make_session(request, fake_host, states=states)
         with session.installed():
             return denoise(session, tiny_unet, make_step(), *inputs)
 
@@ -164,11 +166,11 @@ def test_calls_beyond_the_announced_rows_are_untouched(tiny_unet, fake_host):
     plain = tiny_unet(x, timesteps, context=context)
     session = make_session(make_request(), fake_host)
     with session.installed():
-        session.begin_denoise(make_step)
+        begin_step(session, make_step())
         assert_steered(tiny_unet(x, timesteps, context=context), plain)
         for _ in range(2):
             assert torch.equal(tiny_unet(x, timesteps, context=context), plain)
-        session.begin_denoise(make_step)
+        begin_step(session, make_step())
         assert_steered(tiny_unet(x, timesteps, context=context), plain)
 
 
@@ -181,7 +183,9 @@ def test_calls_after_a_denoiser_call_that_left_rows_out_are_untouched(tiny_unet,
         denoise(session, tiny_unet, make_step(4, 2), x, timesteps, context)
         assert torch.equal(tiny_unet(x, timesteps, context=context), plain)
         # Nor where a layer is called by itself, past the U-Net's own hooks.
-        assert session._hooks.plan is None
+        (layer, *_) = find_self_attention(tiny_unet)
+        tokens = torch.ones(2, 5, layer.to_q.in_features)
+        assert torch.equal(layer(tokens), type(layer).forward(layer, tokens))
 
 
 def test_a_step_that_is_not_ours_disarms_the_one_before(tiny_unet, fake_host):
@@ -189,8 +193,8 @@ def test_a_step_that_is_not_ours_disarms_the_one_before(tiny_unet, fake_host):
     plain = tiny_unet(x, timesteps, context=context)
     session = make_session(make_request(), fake_host)
     with session.installed():
-        session.begin_denoise(make_step)  # interrupted before its first U-Net call
-        session.begin_denoise(lambda: make_step(progress=0.95))
+        begin_step(session, make_step())  # interrupted before its first U-Net call
+        begin_step(session, make_step(progress=0.95))
         assert torch.equal(tiny_unet(x, timesteps, context=context), plain)
 
 
@@ -283,7 +287,7 @@ def test_pictures_are_encoded_before_the_unet_runs_and_once_per_size(tiny_unet, 
     tiny_unet.register_forward_hook(lambda *_: running.clear())
     latents = LatentCache()
     for _ in range(2):
-        session = FabricSession(make_request((1, 1)), fake_host, latents)
+        session = make_session(make_request((1, 1)), fake_host, latents)
         with session.installed():
             for progress in (0.1, 0.2):
                 denoise(session, tiny_unet, make_step(progress=progress), x, timesteps, context)
@@ -376,9 +380,9 @@ def test_a_unet_swapped_in_that_cannot_be_hooked_is_an_error_for_the_user(tiny_u
         with session.installed():
             denoise(session, tiny_unet, make_step(), *make_inputs(4))
             fake_host.current_unet = nn.Linear(1, 1)
-            session.begin_denoise(make_step)
+            begin_step(session, make_step())
             fake_host.current_unet(torch.ones(1))
-            session.end_denoise()
+            end_step(session)
 
     with pytest.raises(UnsupportedModelError):
         sample()

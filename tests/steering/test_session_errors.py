@@ -9,7 +9,9 @@ from lib_fabric.errors import FabricError, UnsupportedModelError
 from lib_fabric.steering.state_cache import StateCache
 from tests.helpers.denoising import (
     assert_steered,
+    begin_step,
     denoise,
+    end_step,
     fingerprint,
     make_request,
     make_session,
@@ -29,8 +31,8 @@ def _sample(session, unet, calls=1):
 DOING = {
     "encode": "encoding the rated pictures",
     "null_conditioning": "encoding the empty prompt",
-    "model_key": "encoding the rated pictures",
-    "unet": "preparing a step",
+    "latents_key": "encoding the rated pictures",
+    "model": "preparing a step",
 }
 ERRORS = [
     FabricError("a sentence"),
@@ -72,7 +74,7 @@ def test_an_error_while_arming_reaches_the_user_from_the_next_unet_call(
     def sample():
         with session.installed():
             monkeypatch.setattr(fake_host, failing, fail)
-            session.begin_denoise(make_step)  # does not raise: the host would swallow it
+            begin_step(session, make_step())  # does not raise: the host would swallow it
             raised_at.append("begin survived")
             x, timesteps, context = make_inputs(4)
             tiny_unet(x, timesteps, context=context)
@@ -97,7 +99,7 @@ def test_an_error_while_reading_the_callback_reaches_the_user(tiny_unet, fake_ho
 
     def sample():
         with session.installed():
-            session.begin_denoise(lambda: {}["sigma"])
+            session.begin_step(lambda: {}["sigma"])
             tiny_unet(x, timesteps, context=context)
 
     with pytest.raises(FabricError, match=r"^FABRIC failed while preparing a step .*sigma"):
@@ -110,7 +112,7 @@ def test_an_error_without_a_following_unet_call_is_raised_at_the_end(tiny_unet, 
 
     def sample():
         with session.installed():
-            session.begin_denoise(lambda: {}["sigma"])
+            session.begin_step(lambda: {}["sigma"])
 
     with pytest.raises(FabricError, match=r"^FABRIC failed while preparing a step .*sigma"):
         sample()
@@ -160,7 +162,7 @@ def test_nothing_stays_after_an_interrupt_between_two_slices(tiny_unet, fake_hos
 
     def sample():
         with session.installed():
-            session.begin_denoise(make_step)
+            begin_step(session, make_step())
             tiny_unet(x[:2], timesteps[:2], context=context[:2])
             raise _Interrupted
 
@@ -207,13 +209,13 @@ def test_a_generation_within_a_generation_is_refused_and_leaves_the_outer_one(ti
 def test_a_callback_outside_sampling_hooks_nothing(tiny_unet, fake_host):
     clean = fingerprint(tiny_unet)
     session = make_session(make_request(), fake_host)
-    session.end_denoise()
-    session.begin_denoise(make_step)
-    session.end_denoise()
+    end_step(session)
+    begin_step(session, make_step())
+    end_step(session)
     assert fingerprint(tiny_unet) == clean
     with session.installed():
         pass
-    session.begin_denoise(make_step)
+    begin_step(session, make_step())
     assert fingerprint(tiny_unet) == clean
 
 
@@ -352,9 +354,9 @@ def test_a_model_exchanged_between_callback_and_call_is_warned_about(tiny_unet, 
     x, timesteps, context = make_inputs(4)
     session = make_session(make_request(), fake_host)
     with session.installed():
-        session.begin_denoise(make_step)
+        begin_step(session, make_step())
         make_tiny_unet(seed=3)(x, timesteps, context=context)  # not the one that was announced
-        session.end_denoise()
+        end_step(session)
     assert fake_host.warnings == [
         "FABRIC had no effect in some steps: the model was exchanged while it was in use. "
         "Generate again."
@@ -392,7 +394,7 @@ def test_a_picture_that_comes_in_tiles_is_refused(tiny_unet, fake_host):
     x, timesteps, context = make_inputs(4)
     clean, session = fingerprint(tiny_unet), make_session(make_request(), fake_host)
     with session.installed():
-        session.begin_denoise(make_step)
+        begin_step(session, make_step())
         with pytest.raises(UnsupportedModelError, match="in parts"):
             tiny_unet(x[..., :-1], timesteps, context=context)
     assert fingerprint(tiny_unet) == clean

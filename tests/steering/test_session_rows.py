@@ -15,9 +15,11 @@ from tests.helpers.denoising import (
     ALPHA,
     TOLERANCE,
     assert_close,
+    begin_step,
     check_denoiser_call,
     compute_golden,
     denoise,
+    end_step,
     fingerprint,
     make_picture,
     make_request,
@@ -239,9 +241,9 @@ def test_all_arguments_by_name_or_by_position(tiny_unet, fake_host):
             ((x, timesteps, context), {}),
             ((), {"x": x, "timesteps": timesteps, "context": context}),
         ):
-            session.begin_denoise(lambda: step)
+            begin_step(session, step)
             assert_close(tiny_unet(*args, **kwargs), golden)
-            session.end_denoise()
+            end_step(session)
 
 
 def test_the_reference_is_sensitive_enough(tiny_unet, fake_host):

@@ -8,15 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lib_fabric.attention.hooks import KeyValues
+from lib_fabric.attention.states import KeyValues
 from lib_fabric.pictures import from_image
-from lib_fabric.ratings import Ratings
+from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
-from lib_fabric.steering.latents import LatentCache
-from lib_fabric.steering.session import DenoiseStep, FabricSession
 from lib_fabric.steering.state_cache import StateCache
-from tests.helpers.pictures import rated
+from tests.helpers.denoising import begin_step, end_step, make_session, make_step
 
 CPU = torch.device("cpu")
 
@@ -89,13 +87,13 @@ def test_states_do_not_stay_where_none_are_kept_any_more():
     assert cache.num_bytes == 0
 
 
-def test_eras_are_joined_and_dropped_apart():
+def test_versions_are_joined_and_dropped_apart():
     cache = StateCache(10 * ENTRY_BYTES)
-    for key, era in {"a": "old", "b": "old", "c": "new", "d": "other"}.items():
-        cache.put(key, states(), era)
-    cache.join_eras("old", "new")
-    assert [cache.era_of(key) for key in "abcde"] == ["new", "new", "new", "other", None]
-    cache.drop_era("new")
+    for key, version in {"a": "old", "b": "old", "c": "new", "d": "other"}.items():
+        cache.put(key, states(), version)
+    cache.join_versions("old", "new")
+    assert [cache.version_of(key) for key in "abcde"] == ["new", "new", "new", "other", None]
+    cache.drop_version("new")
     assert [key in cache for key in "abcd"] == [False, False, False, True]
     assert cache.num_bytes == ENTRY_BYTES
 
@@ -156,20 +154,22 @@ def generate(fake_host, cache, liked=(0, 1), disliked=(2,), alphas=(0.1, 0.4, 0.
     """The U-Net's outputs of one generation with some of `PICTURES` liked and disliked."""
     request = FabricRequest(
         FabricSettings(enabled=True, end=1.0),
-        Ratings(*(rated(*(PICTURES[each] for each in chosen)) for chosen in (liked, disliked))),
+        Ratings(
+            tuple(Rated(PICTURES[each]) for each in liked),
+            tuple(Rated(PICTURES[each]) for each in disliked),
+        ),
     )
-    session = FabricSession(request, fake_host, LatentCache(), cache)
+    session = make_session(request, fake_host, states=cache)
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 4, 6, 8, generator=generator)
     context = torch.randn(2, 5, 16, generator=generator)
     outputs = []
     with torch.no_grad(), session.installed():
         for alpha in alphas:
-            step = DenoiseStep(alpha, 0.0, num_cond=1, num_rows=2, size_latent=(6, 8))
-            session.begin_denoise(lambda step=step: step)
+            begin_step(session, make_step(2, 1, progress=0.0, alpha=alpha))
             timesteps = torch.full((2,), 1000 * (1 - alpha))
-            outputs.append(fake_host.unet()(x, timesteps, context=context))
-            session.end_denoise()
+            outputs.append(fake_host.current_unet(x, timesteps, context=context))
+            end_step(session)
     return outputs
 
 
@@ -181,7 +181,7 @@ def test_kept_states_give_bit_identical_results_without_reference_passes(fake_ho
     plain = generate(fake_host, StateCache())
     cache = StateCache(2**30)
     assert_equal(generate(fake_host, cache), plain)
-    counting = Counting(fake_host.unet(), monkeypatch)
+    counting = Counting(fake_host.current_unet, monkeypatch)
     assert_equal(generate(fake_host, cache), plain)
     own_calls, check = 3, 1
     assert counting.calls == own_calls + check
@@ -190,7 +190,7 @@ def test_kept_states_give_bit_identical_results_without_reference_passes(fake_ho
 def test_a_new_picture_pays_only_for_itself(fake_host, monkeypatch):
     cache = StateCache(2**30)
     generate(fake_host, cache, liked=(0,))
-    counting = Counting(fake_host.unet(), monkeypatch)
+    counting = Counting(fake_host.current_unet, monkeypatch)
     both = generate(fake_host, cache, liked=(0, 1))
     # One that is kept is checked beside the new one: at no cost.
     own_calls, new_picture = 3, 3
@@ -213,7 +213,7 @@ def test_changed_weights_are_noticed(fake_host, is_announced):
     cache = StateCache(2**30)
     before = generate(fake_host, cache)
     with torch.no_grad():
-        for parameter in fake_host.unet().parameters():
+        for parameter in fake_host.current_unet.parameters():
             parameter.mul_(1.01)
     if is_announced:
         fake_host.key = "another model"
@@ -226,7 +226,7 @@ def test_what_was_kept_before_a_change_is_noticed_after_other_pictures(fake_host
     cache = StateCache(2**30)
     generate(fake_host, cache, liked=(1,), disliked=())
     with torch.no_grad():
-        for parameter in fake_host.unet().parameters():
+        for parameter in fake_host.current_unet.parameters():
             parameter.mul_(1.01)
     # Nothing of this picture is kept, so nothing tells that the other's states are of no use.
     generate(fake_host, cache, liked=(0,), disliked=())
@@ -240,7 +240,7 @@ def test_pictures_kept_apart_are_checked_once_and_then_together(fake_host, monke
     generate(fake_host, cache, liked=(0,), disliked=())
     generate(fake_host, cache, liked=(1,), disliked=(2,))
     for _ in range(2):
-        counting = Counting(fake_host.unet(), monkeypatch)
+        counting = Counting(fake_host.current_unet, monkeypatch)
         both = generate(fake_host, cache)
         own_calls, check = 3, 1
         # Two of different times fit into one pass.

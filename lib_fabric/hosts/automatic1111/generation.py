@@ -1,7 +1,7 @@
 """One generation in the WebUI (`modules.*`), and what differs between its versions.
 
-No rule of the method lives here: it adapts U-Net, VAE, empty prompt, noise levels and row counts
-to the `Host` protocol of session.py.
+No rule of the method lives here: it adapts U-Net, VAE, empty prompt, noise levels and rows to the
+protocol in steering/host.py.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from modules.hypernetworks import hypernetwork
 from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
+from lib_fabric.hosts.automatic1111.rows import RowCounter, rows_of_step
+from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet, UnetConditioning
+from lib_fabric.steering.host import Pass, Step
 from lib_fabric.steering.latents import LATENT_SCALE_PX
-from lib_fabric.steering.reference_pass import Conditioning
-from lib_fabric.steering.session import DenoiseStep
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,11 @@ _STATE_OPTIONS = ("upcast_attn", "enable_quantization", "sd_noise_schedule", "fp
 
 
 class WebuiHost:
-    """session.Host for one processing object."""
+    """steering.host.Host for one processing object."""
 
     def __init__(self, p: Any) -> None:  # noqa: ANN401 (the host's processing object)
         self._p = p
+        self._rows = RowCounter()
 
     @property
     def _model(self) -> Any:  # noqa: ANN401 (the host's model)
@@ -55,7 +57,13 @@ class WebuiHost:
             )
         return model
 
-    def unet(self) -> nn.Module:
+    def model(self) -> LdmUnet:
+        return LdmUnet(self._unet(), _split_context, _is_upcast)
+
+    def read_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LdmCall | None:
+        return LdmCall.of(args, kwargs, self._rows.take)
+
+    def _unet(self) -> nn.Module:
         if sd_unet.current_unet is not None:
             raise UnsupportedModelError(
                 "a replaced U-Net (TensorRT and the like) cannot take feedback. "
@@ -69,16 +77,16 @@ class WebuiHost:
             )
         return unet
 
-    def model_key(self) -> Hashable:
+    def latents_key(self) -> Hashable:
         info = getattr(self._model, "sd_checkpoint_info", None)
         checkpoint = getattr(info, "filename", None)
         return (checkpoint, sd_vae.loaded_vae_file, str(devices.dtype_vae))
 
-    def state_key(self) -> Hashable:
+    def states_key(self) -> Hashable:
         opts = shared.opts
         networks = getattr(sys.modules.get(_LORA_MODULE), "loaded_networks", [])
         return (
-            self.model_key(),
+            self.latents_key(),
             str(getattr(devices, "dtype_unet", None)),
             tuple((net.name, net.unet_multiplier, net.dyn_dim) for net in networks),
             tuple(getattr(net, "name", None) for net in shared.loaded_hypernetworks),
@@ -109,7 +117,7 @@ class WebuiHost:
             )
         return latents
 
-    def null_conditioning(self, size_latent: tuple[int, int]) -> Conditioning:
+    def null_conditioning(self, size_latent: tuple[int, int]) -> UnetConditioning:
         height_px, width_px = (side * LATENT_SCALE_PX for side in size_latent)
         prompts = prompt_parser.SdConditioning(
             [""], is_negative_prompt=True, width=width_px, height=height_px
@@ -117,9 +125,9 @@ class WebuiHost:
         conditioning = self._model.get_learned_conditioning(prompts)
         concat = self._null_concat(height_px, width_px)
         if not isinstance(conditioning, dict):
-            return Conditioning(conditioning, concat=concat)
+            return UnetConditioning(conditioning, concat=concat)
         extra = {"y": conditioning["vector"]} if "vector" in conditioning else {}
-        return Conditioning(conditioning["crossattn"], extra, concat)
+        return UnetConditioning(conditioning["crossattn"], extra, concat)
 
     def _null_concat(self, height_px: int, width_px: int) -> torch.Tensor | None:
         """What a model that takes a picture besides the latents gets for "no picture".
@@ -129,7 +137,7 @@ class WebuiHost:
         zeros.
         """
         latent_channels = getattr(self._model, "latent_channels", None) or 4
-        channels = self.unet().in_channels - latent_channels
+        channels = self._unet().in_channels - latent_channels
         size = (height_px // LATENT_SCALE_PX, width_px // LATENT_SCALE_PX)
         if channels == 0:
             return None
@@ -137,12 +145,6 @@ class WebuiHost:
             grey = self.encode(torch.full((1, 3, height_px, width_px), 0.5))
             return torch.cat([grey.new_ones(1, 1, *size), grey], dim=1)
         return torch.zeros(1, channels, *size)
-
-    def split_context(self, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return hypernetwork.apply_hypernetworks(shared.loaded_hypernetworks, context)
-
-    def upcast_attention(self) -> bool:
-        return bool(getattr(shared.opts, "upcast_attn", False))
 
     @contextlib.contextmanager
     def progress_text(self, text: str) -> Iterator[None]:
@@ -173,8 +175,8 @@ class WebuiHost:
         denoiser = getattr(params, "denoiser", None)
         return denoiser is None or getattr(denoiser, "p", None) is self._p
 
-    def denoise_step(self, params: Any) -> DenoiseStep:  # noqa: ANN401 (as above)
-        """Reads a denoiser callback.
+    def begin_step(self, params: Any) -> Step:  # noqa: ANN401 (as above)
+        """Reads a denoiser callback; the U-Net calls that follow are of this step.
 
         Steps are counted by the denoiser itself: `params.sampling_step` is the last finished one
         and lags behind by a step, and it does not know second-order samplers' extra calls.
@@ -182,25 +184,37 @@ class WebuiHost:
         denoiser = self._p.sampler.model_wrap_cfg
         steps = params.total_sampling_steps
         total = max(denoiser.total_steps or steps, 1)
-        return DenoiseStep(
+        rows = rows_of_step(params.text_cond.shape[0], params.x.shape[0], self._prompts_of())
+        self._rows.begin(rows)
+        return Step(
+            sampling=Pass(
+                size_latent=tuple(params.x.shape[2:]),
+                is_hires=bool(getattr(self._p, "is_hr_pass", False)),
+                picture_numbers=self._picture_numbers(),
+            ),
+            rows=rows,
             alpha=self._alpha(denoiser, float(params.sigma[0])),
             progress=min(denoiser.step / total, 1.0),
-            num_cond=params.text_cond.shape[0],
-            num_rows=params.x.shape[0],
-            size_latent=tuple(params.x.shape[2:]),
-            is_hires=bool(getattr(self._p, "is_hr_pass", False)),
-            x=params.x,
             # A second-order sampler calls the denoiser twice in each step.
             number=denoiser.step * steps // total,
-            pictures=self._picture_numbers(),
+            is_last=denoiser.step + 1 >= total,
         )
+
+    def end_step(self) -> None:
+        """U-Net calls from here on are of no step of ours."""
+        self._rows.begin(())
+
+    def _prompts_of(self) -> list[int]:
+        """How many prompts AND joins for each picture of the batch; empty where not known."""
+        conditioning = getattr(self._p.sampler, "sampler_extra_args", {}).get("cond")
+        return [len(prompts) for prompts in getattr(conditioning, "batch", ())]
 
     def _picture_numbers(self) -> tuple[int, ...]:
         """The batch's pictures by what their starting noise is drawn from; neighbours count up.
 
         Of img2img's first latents it would not do: they change with the denoising strength.
         """
-        seeds = getattr(self._p, "seeds", None) or []
+        seeds = getattr(self._p, "seeds", None) or [0]
         subseeds = getattr(self._p, "subseeds", None) or []
         if not getattr(self._p, "subseed_strength", 0):
             return tuple(map(int, seeds))
@@ -222,3 +236,11 @@ class WebuiHost:
         # In Python's numbers: not every device has float64.
         alpha, next_alpha = float(alphas[low]), float(alphas[high])
         return alpha + (next_alpha - alpha) * (sigma - int(sigma))
+
+
+def _split_context(context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return hypernetwork.apply_hypernetworks(shared.loaded_hypernetworks, context)
+
+
+def _is_upcast() -> bool:
+    return bool(getattr(shared.opts, "upcast_attn", False))

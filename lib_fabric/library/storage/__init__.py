@@ -1,1 +1,1 @@
-"""What the library lies on: files, records, one SQLite file, work in the background."""
+"""What the library lies on: files, texts, one SQLite file, work in the background."""

@@ -270,4 +270,4 @@ def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
 def _in_plain_words(error: Exception, what: str) -> FabricError:
     text = str(getattr(error, "strerror", None) or error)
     reason = next((words for key, words in _PLAIN_WORDS.items() if key in text.lower()), f"{text}.")
-    return FabricError(f"the history could not be {what}: {reason}", status_code=500)
+    return FabricError("the history could not be {}: {}", what, reason, status_code=500)

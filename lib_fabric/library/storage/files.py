@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-# What an interrupted write may leave behind; never taken for a picture or a record.
+# What an interrupted write may leave behind; never taken for a picture or a row.
 TEMPORARY_PREFIX = ".new-"
 
 

@@ -1,6 +1,6 @@
 """The HTML of the history: every picture ever rated, with how it was made.
 
-Knows ratings of the history and a source of thumbnails; not gradio, not the database.
+Knows entries of the history and a source of thumbnails; not gradio, not the database.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from lib_fabric.library.rating import Rating
+from lib_fabric.library.history_entry import HistoryEntry
 from lib_fabric.page.html.parts import (
     ALTS,
     REMOVE_ICON,
@@ -32,9 +32,9 @@ _MAX_PROMPT = 300
 
 @dataclass(frozen=True)
 class HistoryView:
-    """What is to be shown: `ratings` from `offset` on, of `total` that match `search`."""
+    """What is to be shown: `entries` from `offset` on, of `total` that match `search`."""
 
-    ratings: Sequence[Rating] = ()
+    entries: Sequence[HistoryEntry] = ()
     total: int = 0
     offset: int = 0
     search: str = ""
@@ -46,7 +46,7 @@ def history_html(view: HistoryView, thumbnail: Thumbnail) -> str:
         text = NOTHING_TEXT if view.search else EMPTY_TEXT
         body = f'<p class="fabric-empty">{text}</p>'
         return (_search(view) if view.search else "") + body
-    tiles = "".join(_tile(rating, thumbnail) for rating in view.ratings)
+    tiles = "".join(_tile(entry, thumbnail) for entry in view.entries)
     return f'{_search(view)}<div class="fabric-grid">{tiles}</div>{_pager(view)}'
 
 
@@ -57,37 +57,39 @@ def _search(view: HistoryView) -> str:
     )
 
 
-def _tile(rating: Rating, thumbnail: Thumbnail) -> str:
+def _tile(entry: HistoryEntry, thumbnail: Thumbnail) -> str:
     thumbs = "".join(
         button_html("activate", _USE[name], thumb, f"fabric-use fabric-use-{name}", name)
         for name, thumb in THUMBS.items()
     )
     forget = button_html("forget", "Delete from the history", REMOVE_ICON, "fabric-remove")
-    picture = picture_html(rating.picture_id, ALTS[rating.verdict], thumbnail)
+    picture = picture_html(entry.picture_id, ALTS[entry.verdict], thumbnail)
     return (
-        f'<figure class="fabric-picture" data-id="{escape(rating.picture_id)}" '
-        f'data-verdict="{rating.verdict}" {attribute_html("title", _description(rating))}>'
-        f'{picture}<span class="fabric-verdict">{THUMBS[rating.verdict]}</span>{thumbs}{forget}'
+        f'<figure class="fabric-picture" data-id="{escape(entry.picture_id)}" '
+        f'data-verdict="{entry.verdict}" {attribute_html("title", _description(entry))}>'
+        f'{picture}<span class="fabric-verdict">{THUMBS[entry.verdict]}</span>{thumbs}{forget}'
         "</figure>"
     )
 
 
-def _description(rating: Rating) -> Message:
-    details = rating.details
+def _description(entry: HistoryEntry) -> Message:
+    details = entry.details
     made = [details.checkpoint] if details.checkpoint else []
     made += [f"seed {details.seed}"] if details.seed is not None else []
     lines = [line for line in (", ".join(made), details.prompt[:_MAX_PROMPT]) if line]
     key = "\n".join(["{} {}", *("{}" for _ in lines)])
-    return Message(key, THUMBS[rating.verdict], UtcTime(rating.rated_at), *lines)
+    return Message(key, THUMBS[entry.verdict], UtcTime(entry.rated_at), *lines)
 
 
 def _pager(view: HistoryView) -> str:
-    last = view.offset + len(view.ratings)
+    last = view.offset + len(view.entries)
+    # None are shown where the disk fails in the middle of it.
+    shown = f"{view.offset + 1}–{last}" if view.entries else "0"
     newer = button_html("newer", "Newer pictures", "Newer", "fabric-text-button")
     older = button_html("older", "Older pictures", "Older", "fabric-text-button")
     return (
         f'<div class="fabric-pager" data-offset="{view.offset}" data-size="{PAGE_SIZE}">'
         f"{newer if view.offset else ''}"
-        f"<span>{view.offset + 1}–{last} / {view.total}</span>"
+        f"<span>{shown} / {view.total}</span>"
         f"{older if last < view.total else ''}</div>"
     )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.history_change import Change
+from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.rating import Details
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import PageState
 from lib_fabric.ratings import ListName
@@ -29,10 +29,10 @@ class HistoryEntries:
             known = self._history.find(page.owner, page.tab, picture_id)
             if details is None and known is not None and known.verdict == verdict:
                 return None, None
-            rating = self._history.record(page.owner, page.tab, picture_id, verdict, details)
+            entry = self._history.record(page.owner, page.tab, picture_id, verdict, details)
         except FabricError as error:
             return None, unwritten(error)
-        return Change(picture_id, known, rating.rated_at), None
+        return Change(picture_id, known, entry.rated_at), None
 
     def forget(self, page: PageState, picture_id: str) -> Change:
         """Takes a rating out.

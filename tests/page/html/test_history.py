@@ -6,7 +6,7 @@ import json
 import re
 from html import unescape
 
-from lib_fabric.library.rating import Details, Rating
+from lib_fabric.library.history_entry import Details, HistoryEntry
 from lib_fabric.page.html.history import HistoryView, history_html
 
 A = "a" * 64
@@ -17,7 +17,7 @@ def tile(rating):
 
 
 def test_a_tile_says_how_the_picture_was_made_and_when():
-    html = tile(Rating(A, "liked", 86400.0, Details("a <circle>", 7, "tiny")))
+    html = tile(HistoryEntry(A, "liked", 86400.0, Details("a <circle>", 7, "tiny")))
     assert 'title="👍 1970-01-02 00:00 UTC\ntiny, seed 7\na &lt;circle&gt;"' in html
     (texts,) = re.findall(r'data-fabric-texts="([^"]*)"', html)
     # The browser knows in which zone it is; the server does not.
@@ -33,8 +33,8 @@ def test_a_tile_says_how_the_picture_was_made_and_when():
 
 
 def test_a_tile_of_a_file_says_only_when():
-    assert 'title="👎 1970-01-01 00:00 UTC"' in tile(Rating(A, "disliked", 0.0))
+    assert 'title="👎 1970-01-01 00:00 UTC"' in tile(HistoryEntry(A, "disliked", 0.0))
 
 
 def test_an_id_that_the_disk_has_garbled_is_no_html():
-    assert "<b>" not in tile(Rating('"><b>', "liked", 0.0))
+    assert "<b>" not in tile(HistoryEntry('"><b>', "liked", 0.0))

@@ -9,11 +9,11 @@ import os
 import pytest
 from PIL import Image
 
-from lib_fabric.library.rating import Details
+from lib_fabric.library.history_entry import Details
 from lib_fabric.page.outcome import PageState
 from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.ratings import Ratings
-from lib_fabric.settings import MAX_PICTURES
+from lib_fabric.settings import DEFAULT_MAX_PICTURES
 from tests.helpers.page_host import Pressing, gallery
 from tests.helpers.pictures import rated
 
@@ -137,7 +137,7 @@ def test_the_limit_is_what_it_is_at_the_press(press):
 
 
 def test_a_full_list_keeps_what_it_has(press):
-    full = Ratings(rated(*(f"{index:064x}" for index in range(MAX_PICTURES))))
+    full = Ratings(rated(*(f"{index:064x}" for index in range(DEFAULT_MAX_PICTURES))))
     press.page = PageState(full, shown=gallery("red"))
     outcome = press(do="rate", to="liked", index=0)
     assert outcome.ratings == full

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lib_fabric.settings import FabricSettings
-from lib_fabric.steering.schedule import feedback_weights, sampling_progress
+from lib_fabric.steering.weighing import feedback_weights
 from tests.helpers import reference
 
 _weight = st.floats(0.0, 2.0)
@@ -36,9 +36,7 @@ def test_equals_the_reference(progress, strength, lowest, ends, s):
 def test_the_end_is_a_share_of_the_steps(total, end, inside):
     """Half open, unlike the reference: 80 % of 20 steps are 16 of them, not 17."""
     settings = FabricSettings(strength=1.0, end=end)
-    weights = [
-        feedback_weights(settings, sampling_progress(step, total))[0] for step in range(total)
-    ]
+    weights = [feedback_weights(settings, step / total)[0] for step in range(total)]
     assert weights == [1.0] * inside + [0.0] * (total - inside)
 
 
@@ -53,17 +51,7 @@ def test_every_start_and_end_on_the_slider_gives_the_expected_number_of_steps():
             for end in range(start, 21):
                 settings = FabricSettings(strength=1.0, start=start / 20, end=end / 20)
                 inside = sum(
-                    feedback_weights(settings, sampling_progress(step, total))[0] > 0
-                    for step in range(total)
+                    feedback_weights(settings, step / total)[0] > 0 for step in range(total)
                 )
                 first, last = -(-start * total // 20), -(-end * total // 20)
                 assert inside == last - first, (total, start, end)
-
-
-@pytest.mark.parametrize(
-    ("step", "total", "progress"),
-    [(0, 20, 0.0), (5, 20, 0.25), (20, 20, 1.0), (25, 20, 1.0), (-1, 20, 0.0), (0, 0, 0.0),
-     (1, 0, 1.0)],
-)  # fmt: skip
-def test_progress(step, total, progress):
-    assert sampling_progress(step, total) == progress

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import json
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,77 +10,9 @@ from PIL import Image
 from torch import nn
 
 from lib_fabric.errors import FabricError, UnsupportedModelError
-from lib_fabric.library.rating import Details
-
-
-class CFGDenoiserTimesteps(nn.Module):
-    """Stands for the host's class; only its type is looked at."""
-
-
-class InterruptedException(BaseException):
-    """The host's: how its samplers end early."""
-
-
-class SdConditioning(list):
-    """The host's prompt list with the size that SDXL reads."""
-
-    def __init__(self, prompts, is_negative_prompt=False, width=None, height=None):
-        super().__init__(prompts)
-        self.is_negative_prompt, self.width, self.height = is_negative_prompt, width, height
-
-
-@pytest.fixture
-def host(monkeypatch, tmp_path):
-    """automatic1111.generation on fake modules; `host.fakes` are those modules by name."""
-    contents = {
-        "devices": {"device": torch.device("cpu"), "dtype_vae": torch.float32},
-        "paths_internal": {"data_path": str(tmp_path)},
-        "prompt_parser": {"SdConditioning": SdConditioning},
-        "sd_samplers_common": {"InterruptedException": InterruptedException},
-        "sd_samplers_timesteps": {"CFGDenoiserTimesteps": CFGDenoiserTimesteps},
-        "sd_unet": {"current_unet": None},
-        "sd_vae": {"loaded_vae_file": None},
-        "shared": {
-            "opts": SimpleNamespace(),
-            "loaded_hypernetworks": ["a network"],
-            "state": SimpleNamespace(interrupted=False, skipped=False),
-        },
-        "infotext_utils": {
-            "image_from_url_text": lambda entry: entry,
-            "parse_generation_parameters": json.loads,
-        },
-        "images": {"read_info_from_image": lambda image: (image.info.get("parameters"), {})},
-        "hypernetworks.hypernetwork": {
-            "apply_hypernetworks": lambda networks, context: (context + len(networks), context)
-        },
-    }
-    package = ModuleType("modules")
-    package.__path__ = []
-    monkeypatch.setitem(sys.modules, "modules", package)
-    monkeypatch.setitem(sys.modules, "modules.hypernetworks", ModuleType("modules.hypernetworks"))
-    fakes = {}
-    for name, values in contents.items():
-        fake = ModuleType(f"modules.{name}")
-        vars(fake).update(values)
-        monkeypatch.setitem(sys.modules, f"modules.{name}", fake)
-        parent, _, child = name.rpartition(".")
-        setattr(sys.modules[f"modules.{parent}"] if parent else package, child, fake)
-        fakes[name] = fake
-    for name in ("hosts.automatic1111.generation", "hosts.options"):
-        monkeypatch.delitem(sys.modules, f"lib_fabric.{name}", raising=False)
-    module = importlib.import_module("lib_fabric.hosts.automatic1111.generation")
-    module.fakes = fakes
-    yield module
-    for name in ("hosts.automatic1111.generation", "hosts.options"):
-        sys.modules.pop(f"lib_fabric.{name}", None)
-
-
-@pytest.fixture
-def pictures(host, monkeypatch):
-    """lib_fabric.hosts.pictures on the same fake modules."""
-    monkeypatch.delitem(sys.modules, "lib_fabric.hosts.pictures", raising=False)
-    yield importlib.import_module("lib_fabric.hosts.pictures")
-    sys.modules.pop("lib_fabric.hosts.pictures", None)
+from lib_fabric.library.history_entry import Details
+from tests.helpers.fake_generation import CFGDenoiserTimesteps, InterruptedException
+from tests.helpers.tiny_unet import make_tiny_unet
 
 
 class Processing:
@@ -109,11 +38,12 @@ def params_for(sigma, rows=3, num_cond=2):
 def test_a_sigma_gives_the_noise_level_in_closed_form(host):
     denoiser = nn.Module()
     denoiser.step, denoiser.total_steps = 3, 12
-    step = adapter_for(host, denoiser).denoise_step(params_for(2.0))
+    step = adapter_for(host, denoiser).begin_step(params_for(2.0))
     assert step.alpha == pytest.approx(1 / 5)
     assert step.progress == pytest.approx(0.25)
-    assert (step.num_cond, step.num_rows, step.size_latent) == (2, 3, (6, 8))
-    assert not step.is_hires
+    assert step.sampling.size_latent == (6, 8)
+    assert not step.sampling.is_hires
+    assert not step.is_last
 
 
 @pytest.mark.parametrize(
@@ -123,13 +53,13 @@ def test_timestep_samplers_give_the_timestep_as_sigma(host, timestep, alpha):
     denoiser = CFGDenoiserTimesteps()
     denoiser.step, denoiser.total_steps = 0, 3
     adapter = adapter_for(host, denoiser, alphas_cumprod=torch.tensor([1.0, 0.8, 0.5]))
-    assert adapter.denoise_step(params_for(float(timestep))).alpha == pytest.approx(alpha)
+    assert adapter.begin_step(params_for(float(timestep))).alpha == pytest.approx(alpha)
 
 
 def test_progress_never_passes_the_end(host):
     denoiser = nn.Module()
     denoiser.step, denoiser.total_steps = 99, 20
-    assert adapter_for(host, denoiser).denoise_step(params_for(1.0)).progress == 1
+    assert adapter_for(host, denoiser).begin_step(params_for(1.0)).progress == 1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +70,7 @@ def test_steps_are_counted_as_the_user_counts_them(host, call, total_calls, numb
     """Second-order samplers call twice in each of the 20 steps."""
     denoiser = nn.Module()
     denoiser.step, denoiser.total_steps = call, total_calls
-    assert adapter_for(host, denoiser).denoise_step(params_for(1.0)).number == number
+    assert adapter_for(host, denoiser).begin_step(params_for(1.0)).number == number
 
 
 def test_pictures_are_numbered_by_what_their_noise_is_drawn_from(host):
@@ -148,14 +78,33 @@ def test_pictures_are_numbered_by_what_their_noise_is_drawn_from(host):
         p, denoiser = Processing(), nn.Module()
         vars(p).update(values)
         denoiser.step, denoiser.total_steps = 0, 20
-        return adapter_for(host, denoiser, p).denoise_step(params_for(1.0)).pictures
+        return adapter_for(host, denoiser, p).begin_step(params_for(1.0)).sampling.picture_numbers
 
-    assert numbers() == numbers(seeds=None) == ()
+    assert numbers() == numbers(seeds=None) == (0,)
     # The variation seed counts only where it has a strength.
     assert numbers(seeds=[7, 8], subseeds=[1, 2], subseed_strength=0) == (7, 8)
     assert numbers(seeds=[7, 8], subseeds=[3, 4], subseed_strength=0) == (7, 8)
     # A batch of variations has one seed, and counts up all the same.
     assert numbers(seeds=[7, 7], subseeds=[3, 4], subseed_strength=0.5) == (10, 11)
+
+
+def test_rows_are_told_apart_by_the_prompts_that_and_joins(host):
+    """The prompts say it, never the latents: they may be the same for several pictures."""
+    p, denoiser = Processing(), nn.Module()
+    p.seeds = [7, 8]
+    denoiser.step, denoiser.total_steps = 19, 20
+    adapter = adapter_for(host, denoiser, p)
+    p.sampler.sampler_extra_args = {"cond": SimpleNamespace(batch=[["a", "b"], ["c"]])}
+    step = adapter.begin_step(params_for(1.0, rows=5, num_cond=3))
+    assert [tuple(row) for row in step.rows] == [
+        (0, True), (0, True), (1, True), (0, False), (1, False),
+    ]  # fmt: skip
+    assert step.is_last
+    unet_call = {"x": torch.zeros(2, 4, 6, 8), "timesteps": torch.ones(2), "context": None}
+    assert adapter.read_call((), unet_call).rows == step.rows[:2]
+    assert adapter.read_call((), unet_call).rows == step.rows[2:4]
+    adapter.end_step()
+    assert adapter.read_call((), unet_call) is None
 
 
 def test_callbacks_of_inner_generations_are_not_ours(host):
@@ -263,10 +212,10 @@ def test_models_that_cannot_be_hooked_are_named(host):
     p = Processing()
     p.sd_model = SimpleNamespace()
     with pytest.raises(UnsupportedModelError, match="cannot take feedback"):
-        host.WebuiHost(p).unet()
+        host.WebuiHost(p).model()
     host.fakes["sd_unet"].current_unet = object()
     with pytest.raises(UnsupportedModelError, match="SD Unet"):
-        host.WebuiHost(p).unet()
+        host.WebuiHost(p).model()
 
 
 @pytest.mark.parametrize("flag", ["interrupted", "skipped"])
@@ -281,8 +230,8 @@ def test_an_end_is_asked_for_in_the_hosts_way(host, flag):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda adapter: adapter.unet(),
-        lambda adapter: adapter.model_key(),
+        lambda adapter: adapter.model(),
+        lambda adapter: adapter.latents_key(),
         lambda adapter: adapter.encode(torch.zeros(1, 3, 8, 8)),
         lambda adapter: adapter.null_conditioning((1, 1)),
     ],
@@ -296,12 +245,26 @@ def test_a_model_that_is_unloaded_is_told(host, use):
 
 
 def test_hypernetworks_and_upcast_are_the_hosts(host):
-    adapter = host.WebuiHost(Processing())
-    keys, values = adapter.split_context(torch.zeros(1))
-    assert (keys.item(), values.item()) == (1, 0)
-    assert not adapter.upcast_attention()
+    p, unet = Processing(), make_tiny_unet()
+    p.sd_model = SimpleNamespace(model=SimpleNamespace(diffusion_model=unet))
+    layer, *_ = host.WebuiHost(p).model().layers
+    x = torch.ones(1, 5, layer.module.to_q.in_features)
+    seen = []
+
+    def attention(q, k, v, scale, tiles):
+        seen.append((k, v))
+        return q
+
+    layer.forward(attention, 1, x)
     host.fakes["shared"].opts.upcast_attn = True
-    assert adapter.upcast_attention()
+    layer.forward(attention, 1, x.double().float())
+    for k, v in seen:
+        for project, given, states in ((layer.module.to_k, x + 1, k), (layer.module.to_v, x, v)):
+            expected = project(given).unflatten(-1, (layer.module.heads, -1)).transpose(1, 2)
+            assert torch.equal(states, expected)
+    unet.half()
+    layer.forward(attention, 1, x.half())
+    assert {each.dtype for each in seen[-1]} == {torch.float32}
 
 
 def test_gallery_entries_that_the_host_refuses_become_a_sentence(pictures, monkeypatch):

@@ -1,8 +1,8 @@
 """Rows of the database once more as small files, from which a damaged database is rebuilt.
 
-Knows files only. A record's file is named by a hash of its key: no text of a user becomes a path.
-The files know at least what the database knows: a record is put before the row is committed and
-dropped after the row is gone.
+Knows files only. A row's file is named by a hash of its key: no text of a user becomes a path.
+The files know at least what the database knows: a file is written before the row is committed and
+deleted after the row is gone.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _log = logging.getLogger(__name__)
 Key = tuple[str, ...]
 
 
-class Records:
+class RowBackups:
     """One JSON text for each key, below `folder`.
 
     Args:
-        what: what a record is called in messages, such as 'preset'.
+        what: what a row is called in messages, such as 'preset'.
     """
 
     def __init__(self, folder: Path, what: str) -> None:
         self._folder = folder
         self._what = what
 
-    def put(self, key: Key, text: str) -> None:
+    def write(self, key: Key, text: str) -> None:
         """Keeps `text`.
 
         Raises:
@@ -43,11 +43,14 @@ class Records:
             write_atomically(self._path(key), content.encode())
         except OSError as error:
             raise FabricError(
-                f"the {self._what} could not be saved: {error.strerror or error}.", status_code=500
+                "the {} could not be saved: {}.",
+                self._what,
+                error.strerror or error,
+                status_code=500,
             ) from error
 
-    def drop(self, key: Key) -> None:
-        """Deletes a record. Where that fails it comes back with the next rebuild, no worse."""
+    def delete(self, key: Key) -> None:
+        """Deletes a file. Where that fails it comes back with the next rebuild, no worse."""
         try:
             self._path(key).unlink(missing_ok=True)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""How much room the picture store takes, and which pictures go when it is too much.
+"""The files of the picture store: how much room they take, how long unused, and their deletion.
 
 Knows files and what an id looks like.
 """
@@ -30,15 +30,15 @@ _ABANDONED_SECONDS = 3600.0
 
 
 @dataclass
-class _Kept:
+class _PictureFiles:
     """One picture with what lies beside it; leftovers without a picture count as never used."""
 
     used_at: float = 0.0
     num_bytes: int = 0
 
 
-class StoreUsage:
-    """The bytes below a store's folder, counted rarely and kept up to date in between."""
+class StoreFiles:
+    """What lies below a store's folder; counted rarely and kept up to date in between."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -95,9 +95,9 @@ class StoreUsage:
         self.grow(-num_bytes)
         return True
 
-    def _list(self) -> dict[str, _Kept]:
+    def _list(self) -> dict[str, _PictureFiles]:
         """Every picture with its room, counted anew; removes what crashes left behind."""
-        kept: dict[str, _Kept] = defaultdict(_Kept)
+        kept: dict[str, _PictureFiles] = defaultdict(_PictureFiles)
         for entry in _entries(self._folder):
             name, suffix = os.path.splitext(entry.name)  # noqa: PTH122 (no path: a scanned name)
             try:

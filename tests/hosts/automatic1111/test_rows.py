@@ -1,0 +1,40 @@
+"""Which rows a denoiser call has, in AUTOMATIC1111's order, and which of them a call is given."""
+
+import pytest
+
+from lib_fabric.hosts.automatic1111.rows import RowCounter, rows_of_step
+
+CASES = {
+    "one picture": (1, 2, [1], "0+ 0-"),
+    "a batch": (2, 4, [1, 1], "0+ 1+ 0- 1-"),
+    "AND in one picture of two": (3, 5, [2, 1], "0+ 0+ 1+ 0- 1-"),
+    "unconditional rows skipped": (2, 2, [1, 1], "0+ 1+"),
+    "a model that edits pictures": (2, 6, [1, 1], "0+ 1+ 0- 1- 0- 1-"),
+    "unconditional alone": (0, 2, [0, 0], "0- 1-"),
+    "prompts not known": (4, 6, [], "0+ 0+ 1+ 1+ 0- 1-"),
+    "prompts that do not fit": (4, 6, [1, 1], "0+ 0+ 1+ 1+ 0- 1-"),
+    "nothing known and no unconditional rows": (2, 2, [], "0+ 1+"),
+}
+
+
+@pytest.mark.parametrize(
+    ("num_cond", "num_rows", "prompts_of", "expected"), CASES.values(), ids=CASES
+)
+def test_rows_of_a_step(num_cond, num_rows, prompts_of, expected):
+    rows = rows_of_step(num_cond, num_rows, prompts_of)
+    assert (
+        " ".join(f"{row.picture}{'+' if row.is_conditional else '-'}" for row in rows) == expected
+    )
+
+
+def test_calls_get_the_rows_in_order_and_then_none():
+    rows, counter = rows_of_step(2, 4, [1, 1]), RowCounter()
+    assert counter.take(2) == ()
+    counter.begin(rows)
+    assert counter.take(3) == rows[:3]
+    # More than were announced.
+    assert counter.take(2) == (rows[3], rows[3])
+    assert counter.take(1) == ()
+    counter.begin(rows)
+    counter.begin(())
+    assert counter.take(1) == ()
