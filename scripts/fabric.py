@@ -13,7 +13,7 @@ from lib_fabric.arguments import parse_arguments
 
 # At load time: the package is found on sys.path only while this file is being executed.
 from lib_fabric.errors import FabricError, doing
-from lib_fabric.hosts import localization, options, sampling, sharing, xyz_plot
+from lib_fabric.hosts import localization, logins, options, sampling, sharing, xyz_plot
 from lib_fabric.hosts.automatic1111.generation import WebuiHost
 from lib_fabric.hosts.axes import with_cell_settings
 from lib_fabric.hosts.page_host import WebuiPageHost
@@ -24,7 +24,7 @@ from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
 
-LIBRARY = Library(options.library_folder(), options.max_store_bytes)
+LIBRARY = Library(options.library_folder(), options.max_store_bytes, has_logins=logins.has_logins)
 LATENTS = LatentCache()
 STATES = StateCache()
 # The generations that are sampling now, innermost last; the host runs one request at a time.
@@ -82,7 +82,8 @@ class FabricScript(scripts.Script):
 
 
 def _read_request(p, args):
-    request = parse_arguments(args, LIBRARY.store, options.max_pictures())
+    pictures = LIBRARY.pictures_of(logins.owner_of(p))
+    request = parse_arguments(args, pictures, options.max_pictures())
     return with_cell_settings(request, p)
 
 

@@ -8,7 +8,7 @@ from modules import images
 from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.history_entry import Details
+from lib_fabric.library.history_entry import Details, read_seed
 
 try:
     from modules.infotext_utils import image_from_url_text, parse_generation_parameters
@@ -42,10 +42,9 @@ def picture_details(image: Image.Image) -> Details:
     try:
         infotext, _ = images.read_info_from_image(image)
         params = parse_generation_parameters(infotext) if infotext else {}
-        seed = params.get("Seed")
         return Details(
             prompt=params.get("Prompt", ""),
-            seed=int(seed) if seed else None,
+            seed=read_seed(params.get("Seed")),
             checkpoint=params.get("Model", ""),
         )
     # The host's readers raise nearly anything on nonsense.

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Mapping
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.presets import Preset, check_name, check_settings
+from lib_fabric.library.preset import Preset, check_name, check_settings
 from lib_fabric.library.store import PictureStore
 from lib_fabric.pictures import MAX_FILE_BYTES, Picture, decode_bytes, to_png
 from lib_fabric.ratings import LIST_NAMES, Rated, Ratings, checked

@@ -15,6 +15,7 @@ from PIL import Image
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.storage.files import write_atomically
+from lib_fabric.library.storage.thumbnails import THUMBNAIL_PX, is_thumbnail, make_thumbnail
 from lib_fabric.library.store_files import (
     NOTE_SUFFIX,
     PICTURE_SUFFIX,
@@ -22,7 +23,6 @@ from lib_fabric.library.store_files import (
     THUMBNAIL_SUFFIX,
     StoreFiles,
 )
-from lib_fabric.library.thumbnails import is_thumbnail, make_thumbnail
 from lib_fabric.pictures import (
     ID_PATTERN,
     SHORT_ID_DIGITS,
@@ -81,8 +81,15 @@ class PictureStore:
     def __contains__(self, picture_id: object) -> bool:
         return isinstance(picture_id, str) and self._find(picture_id) is not None
 
+    def whole_id(self, picture_id: str) -> str | None:
+        """The whole id of a kept picture by its id or short id; None if there is no such one."""
+        path = self._find(picture_id)
+        return None if path is None else path.stem
+
     def is_gone(self, picture_id: str) -> bool:
         """Whether a picture's file is certainly not there; a disk that fails tells nothing."""
+        if not is_full_id(picture_id):  # garbled by the disk
+            return True
         try:
             self._path(picture_id).stat()
         except FileNotFoundError:
@@ -93,17 +100,14 @@ class PictureStore:
         return False
 
     def find(self, picture_id: str) -> str | None:
-        """The whole id of a kept picture by its id or short id; None if there is no such one.
-
-        Notes that it was used: whoever asks is about to make it active.
-        """
+        """As `whole_id`, and notes that it was used: whoever asks is about to make it active."""
         path = self._find(picture_id)
         if path is None:
             return None
         _touch(path)
         return path.stem
 
-    def thumbnail(self, picture_id: str, size_px: int = 192) -> bytes:
+    def thumbnail(self, picture_id: str, size_px: int = THUMBNAIL_PX) -> bytes:
         """A JPEG whose longer side is at most `size_px`. Looking is not using: see `load`.
 
         One size is kept beside each picture: a page of them would take seconds otherwise.

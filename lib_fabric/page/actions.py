@@ -87,13 +87,17 @@ def parse_action(text: object) -> Action:
     return action
 
 
-def readable_name(name: str) -> str:
-    """A file name as a message may show it: printable, last part only, never long."""
+def readable_name(name: str, otherwise: str = "The picture") -> str:
+    """A file name as a message may show it: printable, last part only, never long.
+
+    Args:
+        otherwise: what stands for one that shows nothing.
+    """
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     text = "".join(each for each in last if each.isprintable()).strip()
     if len(text) > MAX_NAME:
         text = text[: MAX_NAME - 1] + "…"
-    return text if is_visible(text) else "The picture"
+    return text if is_visible(text) else otherwise
 
 
 def _checked(value: object, kind: type) -> object:

@@ -5,6 +5,8 @@ Knows the library and the panels' HTML; not gradio, not the host.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action
 from lib_fabric.page.html.history import PAGE_SIZE, HistoryView, history_html
@@ -18,12 +20,12 @@ class Panels:
 
     Args:
         library: where history and presets are kept.
-        thumbnail: gives a JPEG by a picture's id, or raises FabricError for a lost one.
+        thumbnails: gives the source of an owner's thumbnails.
     """
 
-    def __init__(self, library: Library, thumbnail: Thumbnail) -> None:
+    def __init__(self, library: Library, thumbnails: Callable[[str], Thumbnail]) -> None:
         self._library = library
-        self._thumbnail = thumbnail
+        self._thumbnails = thumbnails
 
     def history(self, page: PageState, action: Action) -> str:
         """One page of the history: what matches the action's `search`, from its `offset` on.
@@ -31,14 +33,20 @@ class Panels:
         Raises:
             FabricError: the history cannot be read.
         """
-        history = self._library.history
-        total = history.count(page.owner, page.tab, action.search)
-        last_page = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
-        offset = min(max(0, action.offset), last_page)
-        entries = history.page(
-            page.owner, page.tab, search=action.search, offset=offset, limit=PAGE_SIZE
-        )
-        return history_html(HistoryView(entries, total, offset, action.search), self._thumbnail)
+        history, search = self._library.history, action.search
+        offset = max(0, action.offset)
+        while True:
+            entries = history.page(
+                page.owner, page.tab, search=search, offset=offset, limit=PAGE_SIZE
+            )
+            # After it was read: what has lost its file leaves the history meanwhile.
+            total = history.count(page.owner, page.tab, search)
+            last_page = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
+            if offset <= last_page:
+                break
+            offset = last_page
+        view = HistoryView(entries, total, offset, search)
+        return history_html(view, self._thumbnails(page.owner))
 
     def presets(self, page: PageState) -> str:
         """The list of presets.
@@ -46,4 +54,4 @@ class Panels:
         Raises:
             FabricError: the presets cannot be read.
         """
-        return presets_html(self._library.presets.all(page.owner), self._thumbnail)
+        return presets_html(self._library.presets.all(page.owner), self._thumbnails(page.owner))

@@ -10,18 +10,18 @@ import base64
 import json
 from functools import lru_cache
 
-from lib_fabric.errors import FabricError
 from lib_fabric.library.library import Library
+from lib_fabric.library.store import missing_picture
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.html.lists import counts_html, lists_html, note_html
-from lib_fabric.page.messages import Note
+from lib_fabric.page.html.parts import Thumbnail
+from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
 from lib_fabric.page.panels import Panels
 from lib_fabric.rating_texts import format_list
 from lib_fabric.ratings import LIST_NAMES, Ratings
-from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings
+from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
-THUMBNAIL_PX = 176
 _MAX_THUMBNAILS = 512
 # By the name of the component; each setting's widget goes by the setting's name.
 PARTS = ("enabled", *LIST_NAMES, "counts", "lists", "note", "history", "presets")
@@ -31,9 +31,9 @@ class Rendering:
     """Renders outcomes for all pages of one library."""
 
     def __init__(self, library: Library, host: PageHost) -> None:
-        self._store = library.store
+        self._library = library
         self._host = host
-        self._panels = Panels(library, self.thumbnail)
+        self._panels = Panels(library, self._thumbnails)
         # Content-addressed, so that pages may share them; bounded, a few KB each.
         self._kept_thumbnail = lru_cache(_MAX_THUMBNAILS)(self._make_thumbnail)
 
@@ -48,11 +48,11 @@ class Rendering:
         if outcome.switch_on:
             values["enabled"] = True
         if outcome.settings is not None:
-            values |= _whole_settings(outcome)
+            values |= outcome.settings
         with nothing_raised(outcome):
             values["counts"] = counts_html(outcome.ratings)
         with nothing_raised(outcome):
-            values["lists"] = self.lists(outcome.ratings)
+            values["lists"] = self.lists(outcome.ratings, page.owner)
         with nothing_raised(outcome):
             if outcome.action is not None and outcome.action.shows_history:
                 values["history"] = self._panels.history(page, outcome.action)
@@ -66,22 +66,23 @@ class Rendering:
         values["reply"] = reply_json(outcome, limit)
         return values
 
-    def lists(self, ratings: Ratings[str]) -> str:
+    def lists(self, ratings: Ratings[str], owner: str) -> str:
         """Both columns of pictures."""
-        return lists_html(ratings, self.thumbnail)
+        return lists_html(ratings, self._thumbnails(owner))
 
-    def thumbnail(self, picture_id: str) -> bytes:
-        """A JPEG.
+    def _thumbnails(self, owner: str) -> Thumbnail:
+        """Gives the pictures of `owner` as JPEGs; one that is lost for it raises FabricError."""
+        pictures = self._library.pictures_of(owner)
 
-        Raises:
-            FabricError: the picture is lost.
-        """
-        if picture_id not in self._store:
-            raise FabricError("The picture's file is gone.")
-        return self._kept_thumbnail(picture_id)
+        def thumbnail(picture_id: str) -> bytes:
+            if picture_id not in pictures:
+                raise missing_picture(picture_id)
+            return self._kept_thumbnail(picture_id)
+
+        return thumbnail
 
     def _make_thumbnail(self, picture_id: str) -> bytes:
-        return self._store.thumbnail(picture_id, THUMBNAIL_PX)
+        return self._library.store.thumbnail(picture_id)
 
 
 def reply_json(outcome: Outcome, limit: int) -> str:
@@ -95,7 +96,10 @@ def reply_json(outcome: Outcome, limit: int) -> str:
             "limit": limit,
             "rated": outcome.picture_id,
             "change": change.to_text() if change else "",
+            # An entry has come or gone, which undo takes back even where the lists are the same.
+            "history_changed": bool(change and (change.before is None) != (change.after is None)),
             "note": _note(outcome.note),
+            "confirm": _question(outcome.question),
             "file": _file(outcome.download),
         }
     )
@@ -107,14 +111,11 @@ def _note(note: Note | None) -> dict[str, object] | None:
     return {"text": note.text, "message": note.message.to_json(), "failed": note.is_warning}
 
 
+def _question(question: Message | None) -> dict[str, object] | None:
+    return question and {"text": str(question), "message": question.to_json()}
+
+
 def _file(download: Download | None) -> dict[str, str] | None:
     if download is None:
         return None
     return {"name": download.name, "data": base64.b64encode(download.data).decode()}
-
-
-def _whole_settings(outcome: Outcome) -> dict[str, object]:
-    """Every setting but the tick; a preset of another version may not name them all."""
-    defaults = {field.name: field.default for field in FabricSettings.fields()}
-    del defaults["enabled"]
-    return {**defaults, **(outcome.settings or {})}

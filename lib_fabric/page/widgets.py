@@ -37,12 +37,25 @@ class SettingWidgets:
         widgets = self._row("strength", [fields[name] for name in STRENGTH_ROW])
         with gr.Accordion("Schedule", open=False, elem_id=self._id("schedule")):
             widgets |= self._row("schedule", [fields[name] for name in SCHEDULE_ROW])
+        self._keep_in_order(widgets["start"], widgets["end"])
         for name, field in fields.items():
             if name not in in_rows:
                 widgets[name] = self._widget(field)
         with gr.Accordion("Speed", open=False, elem_id=self._id("speed")):
             widgets |= self._row("speed", [fields[name] for name in SPEED_ROW])
         return widgets
+
+    def _keep_in_order(self, start: gr.Slider, end: gr.Slider) -> None:
+        """Lets the slider that was moved take the other one along."""
+        both = [start, end]
+        # Released, not changed: of 0.5 typed into a field the first digit is a 0.
+        for moved, other, limit in ((start, end, "max"), (end, start, "min")):
+            moved.release(
+                fn=None,
+                inputs=both,
+                outputs=[other],
+                **self._host.javascript(f"(start, end) => Math.{limit}(start, end)"),
+            )
 
     def _row(self, name: str, fields: list[SettingField]) -> dict[str, Any]:
         with gr.Row(elem_id=self._id(f"{name}_row"), elem_classes=[f"fabric-{name}-row"]):

@@ -175,7 +175,19 @@ class Expected:
 
     def _open(self, page: int, action: dict[str, Any], _shown: list[int]) -> bool | None:
         """A page that is loaded anew has what it had."""
-        return False
+        return self._fit(page)
+
+    def _fit(self, page: int) -> bool:
+        """The oldest of what no longer fits go, and that is said."""
+        lists = self.pages[page]
+        oldest = [
+            picture_id
+            for found in (lists.liked, lists.disliked)
+            for picture_id in list(found)[: -self.cap]
+        ]
+        for picture_id in oldest:
+            lists.remove(picture_id)
+        return bool(oldest)
 
     def _save(self, page: int, action: dict[str, Any], _shown: list[int]) -> bool | None:
         lists, name = self.pages[page], action["name"]
@@ -188,7 +200,7 @@ class Expected:
         if action["name"] not in self.presets:
             return True
         self.pages[page] = copy.deepcopy(self.presets[action["name"]])
-        return False
+        return self._fit(page)
 
     def _delete(self, page: int, action: dict[str, Any], _shown: list[int]) -> bool | None:
         return self.presets.pop(action["name"], None) is None

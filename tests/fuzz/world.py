@@ -89,7 +89,8 @@ class World:
         for name in ("liked", "disliked"):
             named = {each.picture: each.weight for each in outcome.ratings.of(name)}
             assert list(named.items()) == list(getattr(after, name).items()), (action, outcome)
-        assert is_told is None or (outcome.note is not None) == is_told, (action, outcome)
+        told = outcome.note or outcome.question
+        assert is_told is None or (told is not None) == is_told, (action, outcome)
         assert outcome.note is None or "console" not in outcome.note.text
 
     def damage(self, number: int, how: str) -> None:

@@ -90,7 +90,7 @@ def _named_texts(tree: ast.Module) -> Iterator[str]:
         values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
         for text in filter(None, map(_text, values)):
             is_named = name == "text" or (name.isupper() and " " in text)
-            if is_named and (_WORDS.match(text) or text.startswith("{} ")):
+            if is_named and (_WORDS.match(text) or text.startswith(("{} ", "FABRIC "))):
                 yield text
 
 

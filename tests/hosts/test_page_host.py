@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from types import ModuleType, SimpleNamespace
 
 import gradio as gr
 import pytest
+from PIL import Image
 
+from lib_fabric.library.history_entry import Details
 from tests.helpers.page_host import FakePageHost
 
 
@@ -88,3 +91,10 @@ def test_no_toast_where_gradio_would_only_warn_on_the_console(
 )
 def test_the_login_is_gradios(page_host, request_, name):
     assert page_host.login(request_) == name
+
+
+@pytest.mark.parametrize("seed", ["1.5", "0x10", "", "nan", None, "9" * 30, 7])
+def test_an_odd_seed_costs_nothing_else(page_host, seed):
+    image = Image.new("RGB", (8, 8))
+    image.info["parameters"] = json.dumps({"Prompt": "a circle", "Seed": seed, "Model": "tiny"})
+    assert page_host.picture_details(image) == Details("a circle", None, "tiny")

@@ -18,8 +18,8 @@ from PIL import Image
 from lib_fabric.errors import FabricError
 from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
+from lib_fabric.library.preset import Preset
 from lib_fabric.library.preset_archive import from_zip, to_zip
-from lib_fabric.library.presets import Preset
 from lib_fabric.pictures import from_image
 from lib_fabric.ratings import Ratings
 from tests.helpers.faults import Disk, dies_at

@@ -15,8 +15,8 @@ from PIL import Image
 from lib_fabric.errors import FabricError
 from lib_fabric.library import preset_archive
 from lib_fabric.library.library import Library
+from lib_fabric.library.preset import Preset
 from lib_fabric.library.preset_archive import from_zip, to_zip
-from lib_fabric.library.presets import Preset
 from lib_fabric.library.store import PictureStore
 from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.settings import FabricSettings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lib_fabric.errors import FabricError
 from lib_fabric.library import presets as presets_module
 from lib_fabric.library.library import Library
-from lib_fabric.library.presets import Preset, check_name
+from lib_fabric.library.preset import Preset, check_name
 from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.settings import FabricSettings
 from lib_fabric.visible_text import is_visible

@@ -320,7 +320,7 @@ def test_two_stores_share_a_folder(store):
 
 @pytest.mark.parametrize(
     ("height", "width", "expected"),
-    [(300, 600, (192, 96)), (600, 300, (96, 192)), (20, 30, (30, 20))],
+    [(300, 600, (176, 88)), (600, 300, (88, 176)), (20, 30, (30, 20))],
 )
 def test_a_thumbnail_is_a_small_jpeg_of_the_same_shape(store, height, width, expected):
     picture = store.add(Image.new("RGB", (width, height), (200, 30, 30)))

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from lib_fabric.library.history_change import Change
+from lib_fabric.library.history_entry import HistoryEntry
 from lib_fabric.page.actions import Action
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
 from lib_fabric.page.rendering import Rendering
 from lib_fabric.ratings import Ratings
-from lib_fabric.settings import FabricSettings
 from tests.helpers.page_host import FakePageHost
 from tests.helpers.pictures import image, rated
 
@@ -56,6 +56,8 @@ def test_the_reply_says_all_that_the_browser_keeps(render):
         "limit": 7,
         "rated": A,
         "note": {"text": "Saved as Warm.", "message": ["Saved as {}.", "Warm"], "failed": False},
+        "history_changed": True,
+        "confirm": None,
         "file": {"name": "Warm.fabric.zip", "data": "emlw"},
     }
 
@@ -66,13 +68,34 @@ def test_an_outcome_without_more_sets_only_the_lists(render):
     assert (reply["number"], reply["note"], reply["file"]) == (0, None, None)
 
 
-def test_settings_that_a_preset_does_not_name_are_at_their_default(render):
+def test_only_the_settings_that_change_are_set(render):
     values, _ = render(Outcome(Ratings(), settings={"strength": 1.5}))
-    expected = {field.name: field.default for field in FabricSettings.fields()}
-    expected |= {"strength": 1.5}
-    del expected["enabled"]
-    assert expected.items() <= values.items()
-    assert "enabled" not in values
+    assert values["strength"] == 1.5
+    assert values.keys().isdisjoint({"enabled", "start", "end", "method"})
+
+
+def test_a_question_goes_to_the_browser_as_a_message(render):
+    _, reply = render(Outcome(Ratings(), question=Message("Replace the preset {}?", "Warm")))
+    assert reply["confirm"] == {
+        "text": "Replace the preset Warm?",
+        "message": ["Replace the preset {}?", "Warm"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "is_changed"),
+    [
+        (None, False),
+        (Change(A, HistoryEntry(A, "liked", 1.0), None), True),
+        (Change(A, None, 2.0), True),
+        # Only when, or how: the lists say that themselves.
+        (Change(A, HistoryEntry(A, "liked", 1.0), 2.0), False),
+        (Change(A, None, None), False),
+    ],
+)
+def test_the_browser_is_told_whether_the_history_has_gained_or_lost(render, change, is_changed):
+    _, reply = render(Outcome(Ratings(), change=change))
+    assert reply["history_changed"] is is_changed
 
 
 @pytest.mark.parametrize("error", [ValueError("embedded null byte"), OSError("disk"), KeyError()])

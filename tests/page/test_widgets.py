@@ -46,6 +46,21 @@ def test_widgets_agree_with_the_settings(field):
     assert widget.webui_tooltip == field.help
 
 
+def test_start_and_end_take_each_other_along():
+    with gr.Blocks() as page:
+        made = SettingWidgets("txt2img", FakePageHost()).build()
+    start, end = made["start"]._id, made["end"]._id
+    wired = {
+        (each["trigger"], each["targets"][0], each["outputs"][0], each["js"])
+        for each in page.dependencies
+    }
+    assert wired == {
+        ("release", start, end, "(start, end) => Math.max(start, end)"),
+        ("release", end, start, "(start, end) => Math.min(start, end)"),
+    }
+    assert all(each["inputs"] == [start, end] for each in page.dependencies)
+
+
 def test_infotext_sets_settings_lists_and_the_tick():
     names = ["enabled", "liked", "disliked", *(field.name for field in SETTINGS)]
     read = dict(infotext_readers({name: name for name in names}))

@@ -83,11 +83,13 @@ def _description(entry: HistoryEntry) -> Message:
 
 def _pager(view: HistoryView) -> str:
     last = view.offset + len(view.entries)
+    # None are shown where the disk fails in the middle of it.
+    shown = f"{view.offset + 1}–{last}" if view.entries else "0"
     newer = button_html("newer", "Newer pictures", "Newer", "fabric-text-button")
     older = button_html("older", "Older pictures", "Older", "fabric-text-button")
     return (
         f'<div class="fabric-pager" data-offset="{view.offset}" data-size="{PAGE_SIZE}">'
         f"{newer if view.offset else ''}"
-        f"<span>{view.offset + 1}–{last} / {view.total}</span>"
+        f"<span>{shown} / {view.total}</span>"
         f"{older if last < view.total else ''}</div>"
     )

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Sequence
 from html import escape
 
-from lib_fabric.library.presets import MAX_NAME_CHARS, Preset
+from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
 from lib_fabric.page.html.parts import THUMBS, Thumbnail, button_html, picture_html
 
 EMPTY_TEXT = "A preset keeps the rated pictures above and these settings under a name."

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections import OrderedDict
 
 from lib_fabric.errors import FabricError
 
 # What a page may send: far above what presets need, far below what hurts the WebUI.
 MAX_IMPORT_BYTES = 128 * 2**20
-_MAX_IMPORTS = 4
+# Unfinished files of one login; one more, and the one that has waited longest is given up.
+MAX_FILES_EACH_OWNER = 4
 _CUT = "The file did not arrive whole. Import it again."
 
 
@@ -21,7 +21,8 @@ class Arrivals:
     """What has arrived of each page's file."""
 
     def __init__(self) -> None:
-        self._arrived: OrderedDict[tuple[str, str], list[bytes]] = OrderedDict()
+        # By owner and page, in the order of the last part.
+        self._arrived: dict[tuple[str, str], list[bytes]] = {}
 
     def add(self, owner: str, page: str, part: int, parts: int, data: str) -> bytes | None:
         """Takes one part in base64; the whole file after the last, None before it.
@@ -42,6 +43,7 @@ class Arrivals:
         if len(arrived) == parts:
             return b"".join(arrived)
         self._arrived[key] = arrived
-        while len(self._arrived) > _MAX_IMPORTS:
-            self._arrived.popitem(last=False)
+        own = [each for each in self._arrived if each[0] == owner]
+        for each in own[:-MAX_FILES_EACH_OWNER]:
+            del self._arrived[each]
         return None

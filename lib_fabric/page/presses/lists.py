@@ -1,6 +1,6 @@
 """Presses that set or change the lists by what the page itself knows: weights, reload, undo.
 
-Knows the store and active sets; not the gallery, not files.
+Knows pictures and active sets; not the gallery, not files.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from lib_fabric.errors import FabricError
 from lib_fabric.library.history_change import Change
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Message
 from lib_fabric.page.outcome import Outcome, PageState
+from lib_fabric.page.presses.fitting import fit_lists, fit_schedule, note_of
 from lib_fabric.page.presses.history import HistoryEntries, unwritten
 from lib_fabric.pictures import SHORT_ID_DIGITS
 from lib_fabric.rating_texts import read_lists
@@ -27,7 +28,7 @@ class ListPresses:
     def __init__(
         self, library: Library, entries: HistoryEntries, max_pictures: Callable[[], int]
     ) -> None:
-        self._store = library.store
+        self._library = library
         self._active_sets = library.active_sets
         self._entries = entries
         self._max_pictures = max_pictures
@@ -46,17 +47,29 @@ class ListPresses:
 
     def open(self, action: Action, page: PageState) -> Outcome:
         """What this page, or else this browser's last one, had when it was closed."""
-        ratings = self._active_sets.load(action.page, action.browser, page.owner, page.tab)
-        return Outcome(ratings, switch_on=action.was_on and bool(ratings), presets_changed=True)
+        kept = self._active_sets.load(action.page, action.browser, page.owner, page.tab)
+        ratings, left_out = fit_lists(kept, self._max_pictures())
+        # The WebUI's own defaults may hold any two values.
+        settings, turned = fit_schedule(page.settings)
+        return Outcome(
+            ratings,
+            note=note_of(left_out, turned),
+            switch_on=action.was_on and bool(ratings),
+            settings=settings if turned else None,
+            presets_changed=True,
+        )
 
-    def sync(self, action: Action, _page: PageState) -> Outcome:
+    def sync(self, action: Action, page: PageState) -> Outcome:
         """Lists that infotext has set: whole ids for short ones, and what is missing named."""
-        ratings, missing = self._found(read_lists(action.liked, action.disliked))
-        return Outcome(ratings, note=_missing(missing))
+        found, missing = self._found(page, action)
+        ratings, left_out = fit_lists(found, self._max_pictures())
+        return Outcome(ratings, note=note_of(_missing(missing), left_out))
 
     def restore(self, action: Action, page: PageState) -> Outcome:
         """Undo: the lists as they were, and the history with them."""
-        outcome = Outcome(self._found(read_lists(action.liked, action.disliked))[0])
+        found, _ = self._found(page, action)
+        ratings, left_out = fit_lists(found, self._max_pictures())
+        outcome = Outcome(ratings, note=note_of(left_out))
         change = Change.from_text(action.change)
         try:
             if change is not None:
@@ -65,9 +78,10 @@ class ListPresses:
             outcome.note = unwritten(error)
         return outcome
 
-    def _found(self, ratings: Ratings[str]) -> tuple[Ratings[str], list[str]]:
-        """Ratings with whole ids, and the ids that the store does not have."""
-        whole = ratings.map(self._store.find)
+    def _found(self, page: PageState, action: Action) -> tuple[Ratings[str], list[str]]:
+        """The action's lists with whole ids, and the ids that open nothing for the page's owner."""
+        ratings = read_lists(action.liked, action.disliked)
+        whole = ratings.map(self._library.pictures_of(page.owner).find)
         missing = [
             asked.picture[:SHORT_ID_DIGITS]
             for asked, found in zip(ratings, whole, strict=True)
@@ -76,11 +90,11 @@ class ListPresses:
         return whole.remove(None).unique(), missing
 
 
-def _missing(picture_ids: list[str]) -> Note | None:
+def _missing(picture_ids: list[str]) -> Message | None:
     if not picture_ids:
         return None
     named = ", ".join([*picture_ids[:_SAID], *(["…"] if len(picture_ids) > _SAID else [])])
     # Whole sentences, since only those can be translated.
     if len(picture_ids) == 1:
-        return Note(Message("Picture {} is no longer in the store. The rest is set.", named))
-    return Note(Message("Pictures {} are no longer in the store. The rest is set.", named))
+        return Message("Picture {} is no longer in the store. The rest is set.", named)
+    return Message("Pictures {} are no longer in the store. The rest is set.", named)

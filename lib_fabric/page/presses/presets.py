@@ -6,16 +6,16 @@ Knows presets and their archives; not gradio, not the gallery.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library import preset_archive
 from lib_fabric.library.library import Library
-from lib_fabric.library.presets import MAX_NAME_CHARS, Preset
-from lib_fabric.page.actions import Action
+from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
+from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
 from lib_fabric.page.presses.arrivals import MAX_IMPORT_BYTES, Arrivals
+from lib_fabric.page.presses.fitting import fit_lists, fit_schedule, note_of
 
 _MAX_COPIES = 1000
 
@@ -24,7 +24,7 @@ class PresetPresses:
     """Carries them out; each raises FabricError for what cannot be done."""
 
     def __init__(self, library: Library, max_pictures: Callable[[], int]) -> None:
-        self._store = library.store
+        self._library = library
         self._presets = library.presets
         self._max_pictures = max_pictures
         self._arrivals = Arrivals()
@@ -37,6 +37,9 @@ class PresetPresses:
         """The page's pictures and settings under a name."""
         if not page.ratings:
             raise FabricError("Rate a picture first: a preset holds rated pictures.")
+        taken = None if action.overwrite else self._presets.namesake(page.owner, action.name)
+        if taken is not None:
+            return Outcome(page.ratings, question=Message("Replace the preset {}?", taken))
         preset = Preset(action.name, page.settings, page.ratings)
         saved = self._presets.save(page.owner, action.name, preset, action.overwrite)
         return _told(page, Message("Saved as {}.", saved.name))
@@ -44,12 +47,16 @@ class PresetPresses:
     def load(self, action: Action, page: PageState) -> Outcome:
         """A preset in place of the page's pictures and settings, meant for the next picture."""
         preset = self._presets.load(page.owner, action.name)
-        outcome = Outcome(preset.ratings, presets_changed=True)
-        outcome.settings = {
-            name: value for name, value in preset.settings.items() if name != "enabled"
-        }
-        outcome.switch_on = bool(preset.ratings) and not page.is_enabled
-        return outcome
+        ratings, left_out = fit_lists(preset.ratings, self._max_pictures())
+        settings, turned = fit_schedule(preset.settings)
+        settings.pop("enabled", None)
+        return Outcome(
+            ratings,
+            note=note_of(left_out, turned),
+            switch_on=bool(ratings) and not page.is_enabled,
+            settings=settings,
+            presets_changed=True,
+        )
 
     def rename(self, action: Action, page: PageState) -> Outcome:
         """Another name for a preset."""
@@ -64,7 +71,7 @@ class PresetPresses:
     def export(self, action: Action, page: PageState) -> Outcome:
         """A preset as a file for the user."""
         preset = self._presets.load(page.owner, action.name)
-        data = preset_archive.to_zip(preset, self._store)
+        data = preset_archive.to_zip(preset, self._library.pictures_of(page.owner))
         # Nobody is to keep as a backup what no WebUI takes back.
         if len(data) > MAX_IMPORT_BYTES:
             raise FabricError(
@@ -75,25 +82,30 @@ class PresetPresses:
 
     def bring(self, action: Action, page: PageState) -> Outcome:
         """One part of a file of the user's; a preset whose name is taken gets a number."""
+        try:
+            return self._bring(action, page)
+        except FabricError as error:
+            # Several may be on their way: a person must know which of them it was.
+            name = readable_name(action.name, "The file")
+            return Outcome(page.ratings, note=Note(Message("{}: {}", name, Message.of(error))))
+
+    def _bring(self, action: Action, page: PageState) -> Outcome:
         data = self._arrivals.add(page.owner, action.page, action.part, action.parts, action.data)
         if data is None:
             return Outcome(page.ratings)
-        preset = preset_archive.from_zip(data, self._store)
-        taken = {name.casefold() for name in self._presets.names(page.owner)}
-        preset = replace(preset, name=_free_name(preset.name, taken))
-        self._presets.save(page.owner, preset.name, preset)
-        return _told(page, Message("Imported as {}.", preset.name))
+        preset = preset_archive.from_zip(data, self._library.pictures_of(page.owner))
+        saved = self._presets.save(page.owner, self._free_name(page.owner, preset.name), preset)
+        return _told(page, Message("Imported as {}.", saved.name))
+
+    def _free_name(self, owner: str, name: str) -> str:
+        """`name`, or with a number behind it where that is taken."""
+        for number in range(2, _MAX_COPIES):
+            if self._presets.namesake(owner, name) is None:
+                break
+            end = f" ({number})"
+            name = name.removesuffix(f" ({number - 1})")[: MAX_NAME_CHARS - len(end)] + end
+        return name
 
 
 def _told(page: PageState, message: Message) -> Outcome:
     return Outcome(page.ratings, note=Note(message, is_warning=False), presets_changed=True)
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    """`name`, or with a number behind it where that is taken."""
-    for number in range(2, _MAX_COPIES):
-        if name.casefold() not in taken:
-            return name
-        end = f" ({number})"
-        name = name.removesuffix(f" ({number - 1})")[: MAX_NAME_CHARS - len(end)] + end
-    return name

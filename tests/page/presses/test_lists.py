@@ -140,3 +140,56 @@ def test_a_text_that_is_not_a_list_of_ids_is_empty():
     assert read_lists(f"{A} {A} 5 x {B}*2 ../{C}", f"{B} {C}*0.5 {C}*9") == Ratings(
         (Rated(A), Rated(B, 2.0)), (Rated(C, 0.5),)
     )
+
+
+# ---- more than now fit ---------------------------------------------------------------------------
+
+LEFT_OUT = "Each list may hold at most 1 here, so the oldest pictures were left out."
+
+
+def test_a_page_that_opens_with_more_than_now_fit_takes_the_newest_and_says_so(press, library):
+    first, second = (press(do="rate", index=index).picture_id for index in range(2))
+    disliked = press(do="rate", index=2, to="disliked").picture_id
+    again = Pressing(library)
+    again.host.limit = 1
+    outcome = again(do="open", was_on=True)
+    assert outcome.ratings == Ratings(rated(second), rated(disliked))
+    assert outcome.note.text == LEFT_OUT
+    assert first in {each.picture_id for each in library.history.page("", "txt2img")}
+
+
+def test_infotext_that_names_more_than_now_fit_sets_the_newest_and_says_all(press):
+    first, second = (press(do="rate", index=index).picture_id for index in range(2))
+    press.host.limit = 1
+    outcome = press(do="sync", liked=f"{first} {second} {A}")
+    assert outcome.ratings == Ratings(rated(second))
+    assert outcome.note.text == (
+        f"Picture {A[:16]} is no longer in the store. The rest is set. {LEFT_OUT}"
+    )
+
+
+def test_undo_brings_back_no_more_than_now_fit(press):
+    first, second = (press(do="rate", index=index).picture_id for index in range(2))
+    press(do="clear")
+    press.host.limit = 1
+    outcome = press(do="restore", liked=f"{first} {second}")
+    assert outcome.ratings == Ratings(rated(second))
+    assert outcome.note.text == LEFT_OUT
+
+
+def test_a_page_whose_defaults_are_out_of_order_is_mended_when_it_opens(press):
+    press.page = replace(press.page, settings={"start": 0.9, "end": 0.8, "strength": 0.5})
+    outcome = press(do="open")
+    assert (outcome.settings["start"], outcome.settings["end"]) == (0.8, 0.9)
+    assert outcome.settings["strength"] == 0.5
+    assert outcome.note.text == "Start was after End, so the two have changed places."
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"start": 0.2, "end": 0.8}, {"start": 0.5, "end": 0.5}, {"start": None}]
+)
+def test_a_page_that_needs_no_mending_keeps_its_widgets(press, settings):
+    press.page = replace(press.page, settings=settings)
+    outcome = press(do="open")
+    assert outcome.settings is None
+    assert outcome.note is None

@@ -12,6 +12,7 @@ import pytest
 from lib_fabric.library.library import Library
 from lib_fabric.page.panels import Panels
 from lib_fabric.page.presses import presets
+from lib_fabric.settings import FabricSettings
 from tests.helpers.page_host import Pressing
 
 
@@ -40,7 +41,6 @@ def test_loading_switches_on(saved):
 
 
 def test_presets_are_renamed_replaced_and_deleted(saved, library):
-    assert saved(do="save", name="warm").note.is_warning
     saved(do="rename", name="Warm", new_name="Cold")
     assert library.presets.names("") == ["Cold"]
     saved.page = replace(saved.page, settings={"strength": 0.5})
@@ -101,14 +101,20 @@ def test_an_import_never_replaces_a_preset(saved, library):
     ],
 )
 def test_a_cut_import_is_said_and_forgotten(saved, library, parts):
-    *_, outcome = [saved(do="import", **part) for part in parts]
-    assert outcome.note.text == "The file did not arrive whole. Import it again."
+    *_, outcome = [saved(do="import", name="Warm.zip", **part) for part in parts]
+    assert outcome.note.text == "Warm.zip: The file did not arrive whole. Import it again."
     assert library.presets.names("") == ["Warm"]
 
 
 def test_a_file_that_is_no_preset_is_refused(saved):
-    outcome = saved(do="import", data=base64.b64encode(b"no zip").decode())
-    assert outcome.note.text == "This file is not a preset, or it is damaged."
+    text = base64.b64encode(b"no zip").decode()
+    outcome = saved(do="import", name="C:\\bad.zip", data=text)
+    assert outcome.note.text == "bad.zip: This file is not a preset, or it is damaged."
+    assert outcome.note.message.to_json() == [
+        "{}: {}",
+        "bad.zip",
+        ["This file is not a preset, or it is damaged."],
+    ]
 
 
 def test_presets_of_another_login_are_not_seen(saved, library):
@@ -123,7 +129,7 @@ def test_a_damaged_preset_is_shown_beside_the_others_and_deleted(saved, library,
     (index,) = tmp_path.rglob("history.sqlite3")
     with contextlib.closing(sqlite3.connect(index)) as connection, connection:
         connection.execute("UPDATE presets SET content = '{' WHERE folded_name = 'cold'")
-    html = Panels(library, lambda _: b"").presets(saved.page)
+    html = Panels(library, lambda _owner: lambda _: b"").presets(saved.page)
     assert 'data-name="Warm"' in html
     assert 'data-name="cold"' in html
     assert saved(do="load", name="cold").note.text == (
@@ -131,3 +137,100 @@ def test_a_damaged_preset_is_shown_beside_the_others_and_deleted(saved, library,
     )
     saved(do="delete", name="cold")
     assert library.presets.names("") == ["Warm"]
+
+
+# ---- one notion of the same name -----------------------------------------------------------------
+
+NAMESAKES = [
+    ("Warm", "wARM"),
+    ("straße", "STRASSE"),
+    ("caf\u00e9", "CAFE\u0301"),
+    ("ﬁsh", "FISH"),
+    # Alike only once what upper and lower case leave is composed again.
+    ("ß\u0307", "S\u1e60"),
+]
+
+
+@pytest.fixture
+def rated_page(press):
+    press(do="rate", index=0)
+    return press
+
+
+@pytest.mark.parametrize(("name", "same"), NAMESAKES)
+def test_a_name_that_is_taken_is_asked_about_and_then_replaced(rated_page, library, name, same):
+    rated_page(do="save", name=name)
+    rated_page(do="rate", index=1)
+    outcome = rated_page(do="save", name=f" {same} ")
+    kept = library.presets.names("")
+    assert str(outcome.question) == f"Replace the preset {kept[0]}?"
+    assert outcome.note is None
+    assert not outcome.presets_changed
+    assert len(library.presets.load("", name).ratings) == 1
+    # On yes the page presses again.
+    outcome = rated_page(do="save", name=same, overwrite=True)
+    assert outcome.question is None
+    assert len(library.presets.names("")) == 1
+    assert len(library.presets.load("", name).ratings) == 2
+
+
+@pytest.mark.parametrize(("name", "same"), NAMESAKES)
+def test_an_import_of_a_name_that_is_taken_gets_a_number(rated_page, library, name, same):
+    rated_page(do="save", name=same)
+    text = base64.b64encode(rated_page(do="export", name=same).download.data).decode()
+    rated_page(do="delete", name=same)
+    rated_page(do="save", name=name)
+    rated_page(do="import", data=text)
+    rated_page(do="import", data=text)
+    assert len(library.presets.names("")) == 3
+    assert rated_page(do="load", name=f"{same} (2)").note is None
+    assert rated_page(do="load", name=f"{same} (3)").note is None
+
+
+def test_a_name_is_free_for_another_login(rated_page, library):
+    rated_page(do="save", name="Warm")
+    stranger = Pressing(library, owner="ann")
+    stranger(do="rate", index=0)
+    assert stranger(do="save", name="Warm").question is None
+    assert library.presets.names("ann") == ["Warm"]
+
+
+# ---- what widgets and limits allow ---------------------------------------------------------------
+
+
+def test_a_preset_of_more_pictures_than_now_fit_brings_the_newest_and_says_so(press):
+    ids = [press(do="rate", to="liked", index=index).picture_id for index in range(3)]
+    press(do="save", name="Warm")
+    press.host.limit = 2
+    outcome = press(do="load", name="Warm")
+    assert outcome.ratings.pictures("liked") == tuple(ids[1:])
+    assert outcome.note.text == (
+        "Each list may hold at most 2 here, so the oldest pictures were left out."
+    )
+    # Nothing is lost: the preset still has them.
+    press.host.limit = 3
+    assert press(do="load", name="Warm").ratings.pictures("liked") == tuple(ids)
+
+
+def test_a_preset_whose_start_is_after_its_end_is_put_in_order(press):
+    press(do="rate", index=0)
+    press.page = replace(press.page, settings={"start": 0.9, "end": 0.1, "strength": 1.5})
+    press(do="save", name="Late")
+    outcome = press(do="load", name="Late")
+    found = {name: outcome.settings[name] for name in ("start", "end", "strength")}
+    assert found == {"start": 0.1, "end": 0.9, "strength": 1.5}
+    assert outcome.note.text == "Start was after End, so the two have changed places."
+    FabricSettings.from_mapping({"enabled": True, **outcome.settings})
+
+
+def test_all_that_was_mended_is_said(press):
+    for index in range(2):
+        press(do="rate", to="liked", index=index)
+    press.page = replace(press.page, settings={"start": 0.9, "end": 0.1})
+    press(do="save", name="Late")
+    press.host.limit = 1
+    note = press(do="load", name="Late").note
+    assert note.text.startswith("Each list may hold at most 1 here")
+    assert note.text.endswith("changed places.")
+    # Two whole sentences, each with a translation of its own.
+    assert [each[0][:4] for each in note.message.to_json()[1:]] == ["Each", "Star"]

@@ -109,3 +109,21 @@ def test_undoing_anything_else_leaves_the_history(press, library):
 def test_undo_drops_pictures_that_are_gone_meanwhile(press):
     press(do="restore", liked="0" * 64, disliked="1" * 64)
     assert not press.ratings
+
+
+def test_the_cross_on_a_picture_that_is_not_active_can_be_undone(press, library):
+    picture_id = press(do="rate", index=0).picture_id
+    press(do="clear")
+    entries = library.history.page("", "txt2img")
+    press(do="forget", picture_id=picture_id)
+    # The lists are the same, so the page must be told that there is something to undo.
+    assert press.reply["history_changed"]
+    press.undo()
+    assert library.history.page("", "txt2img") == entries
+    assert not press.reply["history_changed"]
+
+
+@pytest.mark.parametrize("do", ["forget", "unrate"])
+def test_forgetting_what_is_not_there_is_no_step_of_undo(press, do):
+    press(do=do, picture_id="a" * 64, index=0)
+    assert not press.reply["history_changed"]
