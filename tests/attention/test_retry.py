@@ -173,7 +173,7 @@ def test_nothing_is_tried_again_for_whoever_has_pressed_interrupt(fake_host, mon
     ("place", "at", "action"),
     [
         ("unet", 1, "looking at the rated pictures"),
-        ("unet", NUM_PASSES + 1, "following the rated pictures"),
+        ("unet", NUM_PASSES + 2, "following the rated pictures"),  # one probes the model
         ("attention", 1, "attending to the rated pictures"),
         ("attention", 16, "attending to the rated pictures"),
     ],
@@ -268,18 +268,18 @@ def test_what_was_kept_gives_way_to_the_step(fake_host, monkeypatch):
 def test_states_on_another_device_stay():
     states = StateCache(2**20, CPU)
     entry = {0: KeyValues(*(torch.ones(1, 1, 2, 1) for _ in range(2)))}
-    states.put("a", entry)
+    states.put(1, "a", entry)
     states.give_way(torch.device("cuda", 0))
-    states.put("b", entry)
-    assert states.get("a", CPU) is not None
-    assert states.get("b", CPU) is not None
+    states.put(1, "b", entry)
+    assert states.get(1, "a", CPU) is not None
+    assert states.get(1, "b", CPU) is not None
     states.give_way(CPU)
-    states.put("c", entry)
-    assert [states.get(key, CPU) for key in "abc"] == [None] * 3
+    states.put(1, "c", entry)
+    assert [states.get(1, key, CPU) for key in "abc"] == [None] * 3
     assert states.num_bytes == 0
     states.begin_generation()
-    states.put("c", entry)
-    assert states.get("c", CPU) is not None
+    states.put(1, "c", entry)
+    assert states.get(1, "c", CPU) is not None
 
 
 def test_the_failed_calls_tensors_are_gone_when_room_is_made():
