@@ -18,6 +18,7 @@ DEFAULT_MAX_PICTURES = 64
 HIGHEST_MAX_PICTURES = 256
 
 Value = bool | float | str
+_BOOLEANS = {"True": True, "False": False}
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,22 @@ class SettingField:
                 if value == int(value):
                     return int(value)
         raise FabricError("'{}' must be {}, not {}.", self.name, self.allowed, shorten(value))
+
+    def read(self, value: object) -> Value | None:
+        """As `check`, but None for what cannot be used; a number may come as text."""
+        try:
+            if isinstance(value, str) and self.kind != "choice":
+                value = _BOOLEANS[value] if self.kind == "bool" else float(value)
+            return self.check(value)
+        except (ValueError, KeyError, FabricError):
+            return None
+
+
+def read_number(value: object, default: float, minimum: float, maximum: float) -> float:
+    """`value` kept within its range, or the default where it is no number at all."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # Compared, not converted: an integer may be too long for a float. NaN is not itself.
+    return min(max(value, minimum), maximum) if is_number and value == value else default
 
 
 def shorten(value: object, limit: int = 60) -> str:
@@ -228,14 +245,7 @@ def read_infotext(setting: SettingField, params: Mapping[str, object]) -> Value 
     if not any(key.startswith(f"{INFOTEXT_PREFIX} ") for key in params):
         return None
     text = params.get(infotext_key(setting.name))
-    if text is None:
-        return setting.default
-    if setting.kind == "bool":
-        return {"True": True, "False": False}.get(str(text))
-    try:
-        return setting.check(str(text) if setting.kind == "choice" else float(str(text)))
-    except (ValueError, FabricError):
-        return None
+    return setting.default if text is None else setting.read(str(text))
 
 
 def format_number(value: float) -> str:

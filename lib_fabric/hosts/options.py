@@ -6,7 +6,7 @@ config.json and the API may hold anything in an option, so values are checked wh
 from __future__ import annotations
 
 import logging
-import math
+import os
 from pathlib import Path
 
 import gradio as gr
@@ -19,6 +19,7 @@ from lib_fabric.settings import (
     HIGHEST_MAX_PICTURES,
     FabricSettings,
     SettingField,
+    read_number,
 )
 from lib_fabric.steering.state_cache import StateCache
 from lib_fabric.visible_text import is_visible
@@ -132,9 +133,12 @@ def library_folder() -> Path:
 
 def _without_tilde(chosen: str) -> Path:
     try:
+        if b"\0" in os.fsencode(chosen):
+            raise ValueError("no name of a file")
         return Path(chosen).expanduser()
-    except RuntimeError:  # "~name" of a user whom this system does not have
-        _log.warning("FABRIC: there is no folder %s; using %s instead.", chosen, LIBRARY_FOLDER)
+    # What no name can hold; "~name" of a user whom this system does not have.
+    except (ValueError, RuntimeError):
+        _log.warning("FABRIC: there is no folder %r; using %s instead.", chosen, LIBRARY_FOLDER)
         return Path(LIBRARY_FOLDER)
 
 
@@ -181,10 +185,7 @@ def _strength() -> SettingField:
 
 def _number(option: str, default: int, minimum: int, maximum: int) -> float:
     """An option as a number in its range: config.json and the API may hold anything there."""
-    value = getattr(shared.opts, option, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-        return default
-    return min(max(value, minimum), maximum)
+    return read_number(getattr(shared.opts, option, default), default, minimum, maximum)
 
 
 def _add(

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, fields
 
 from lib_fabric.errors import FabricError
+from lib_fabric.library.storage.texts import whole_text
 from lib_fabric.pictures import ID_PATTERN
 from lib_fabric.ratings import LIST_NAMES, ListName
 from lib_fabric.visible_text import is_visible
@@ -109,4 +110,4 @@ def _checked(value: object, kind: type) -> object:
         return float(value)
     if type(value) is not kind:
         raise FabricError(_UNUSABLE)
-    return value
+    return whole_text(value) if kind is str else value

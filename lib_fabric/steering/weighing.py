@@ -15,6 +15,9 @@ from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.host import Row, Step
 from lib_fabric.steering.methods import METHODS, PictureKey, PictureReferences
 
+# What counts less is far from moving a pixel, and its products may have no logarithm.
+_LEAST_WEIGHT = 1e-12
+
 
 class Weighing:
     """Weighs the rated pictures of one request, step by step."""
@@ -52,7 +55,7 @@ class Weighing:
             Reference(PictureKey(each.picture.id, merging), strength * each.weight)
             for each in rated
         ]
-        return [each for each in weighed if each.weight > 0]
+        return [each for each in weighed if each.weight > _LEAST_WEIGHT]
 
     def _merging(self, num_pictures: int, size_latent: tuple[int, int]) -> Merging:
         """How a list's pictures are merged, so that together they keep to the limit."""

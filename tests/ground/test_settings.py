@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_fabric.errors import FabricError
-from lib_fabric.settings import FabricSettings, SettingField, infotext_key, read_infotext, shorten
+from lib_fabric.settings import (
+    FabricSettings,
+    SettingField,
+    infotext_key,
+    read_infotext,
+    read_number,
+    shorten,
+)
 
 FLOATS = {"strength": 2, "min_strength": 2, "start": 1, "end": 1, "negative_scale": 2}
 INTS = {"merge": (1, 8), "max_tokens": (0, 65536), "refresh": (1, 10)}
@@ -250,3 +257,30 @@ def test_a_choice_refuses_everything_else(value, shown):
         CHOICE.check(value)
     assert str(caught.value) == f"'pace' must be 'slow' or 'fast', not {shown}."
     assert read_infotext(CHOICE, {"FABRIC pace": str(value)}) is None
+
+
+# ---- whatever comes from outside -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(5, 5), (1.5, 1.5), (-1, 0), (11, 10), (10**400, 10), (-(10**400), 0), (float("inf"), 10),
+     (float("-inf"), 0), (float("nan"), 7), (True, 7), (None, 7), ("5", 7), ([], 7), ({}, 7)],
+    ids=lambda value: str(value)[:20],
+)  # fmt: skip
+def test_a_number_from_outside_is_kept_in_its_range(value, read):
+    assert read_number(value, 7, 0, 10) == read
+
+
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(10**400)
+    | st.lists(st.integers(), max_size=2) | st.sampled_from(["nan", "1e400", "True", "paper", "1"])
+)  # fmt: skip
+
+
+@given(ANYTHING)
+def test_no_value_makes_reading_raise(value):
+    for field in FabricSettings.fields():
+        found = field.read(value)
+        assert found is None or field.check(found) == found
+    assert 0 <= read_number(value, 7, 0, 10) <= 10

@@ -7,6 +7,11 @@ import pytest
 from tests.helpers.fake_modules import fake_modules, imported_anew, option_modules
 
 
+def short(value):
+    """A value as it may stand in the name of a test."""
+    return str(value)[:20]
+
+
 @pytest.fixture
 def options(monkeypatch, tmp_path):
     """lib_fabric.hosts.options on fake modules; `options.shared` is the host's."""
@@ -57,10 +62,21 @@ def test_a_folder_of_an_unknown_user_is_replaced_by_the_default(options, tmp_pat
     assert "~no-such-user/pictures" in caplog.text
 
 
+@pytest.mark.parametrize("value", ["a\0b", "half \ud800 a letter"])
+def test_a_folder_that_no_disk_can_have_is_replaced_by_the_default(
+    options, tmp_path, caplog, value
+):
+    options.shared.opts.fabric_store_folder = value
+    assert options.library_folder() == tmp_path / ".fabric"
+    assert "using .fabric instead" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("value", "limit"),
     [(1, 2**20), (4096, 2**32), (0.5, 2**19), (0, None), (-5, None), (None, 2**32)]
+    + [(10**400, 2**40), (-(10**400), None)]
     + [(odd, 2**32) for odd in ("many", True, [], float("nan"))],
+    ids=short,
 )
 def test_the_limit_is_a_number_of_bytes_whatever_is_stored(options, value, limit):
     options.shared.opts.fabric_store_mb = value
@@ -90,8 +106,10 @@ def test_infos_are_short_and_have_no_full_stop(options):
 
 @pytest.mark.parametrize(
     ("stored", "most"),
-    [(1, 1), (64, 64), (256, 256), (12.0, 12), (0, 1), (-5, 1), (10**30, 256), (float("inf"), 256),
+    [(1, 1), (64, 64), (256, 256), (12.0, 12), (0, 1), (-5, 1), (10**30, 256), (10**400, 256),
+     (float("inf"), 256),
      (None, 64), ("many", 64), (True, 64), ([], 64), (float("nan"), 64)],
+    ids=short,
 )  # fmt: skip
 def test_the_cap_on_pictures_is_what_the_options_say_within_reason(options, stored, most):
     assert options.max_pictures() == 64, "before the option is there"
@@ -99,7 +117,9 @@ def test_the_cap_on_pictures_is_what_the_options_say_within_reason(options, stor
     assert options.max_pictures() == most
 
 
-@pytest.mark.parametrize("stored", [None, "much", [], {}, True, float("nan")])
+@pytest.mark.parametrize(
+    "stored", [None, "much", [], {}, True, float("nan"), 10**400, -(10**400)], ids=short
+)
 def test_an_unusable_option_never_stops_a_generation(options, stored):
     from lib_fabric.steering.state_cache import StateCache
 
@@ -116,11 +136,13 @@ def test_an_unusable_option_never_stops_a_generation(options, stored):
         (1, {"strength": 1.0}),
         (0.8, {}),
         (99, {"strength": 2.0}),
+        (10**400, {"strength": 2.0}),
         (None, {}),
         (True, {}),
         ("1.2", {}),
         (float("nan"), {}),
     ],
+    ids=short,
 )
 def test_the_default_strength_is_one_that_the_slider_can_show(options, stored, start_values):
     assert options.start_values() == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lib_fabric.errors import FabricError
@@ -24,6 +26,14 @@ from lib_fabric.page.actions import parse_action, readable_name
 def test_bad_actions_are_refused_in_words(text):
     with pytest.raises(FabricError, match="did not understand"):
         parse_action(text)
+
+
+@pytest.mark.parametrize("field", ["search", "name", "new_name", "liked", "change", "data"])
+def test_half_a_letter_becomes_a_question_mark(field):
+    """gradio cannot send it back."""
+    text = json.dumps({"do": "history", field: "a\ud800b\udfff \U0001f44d"})
+    assert "ud800" in text
+    assert getattr(parse_action(text), field) == "a?b? 👍"
 
 
 @pytest.mark.parametrize(

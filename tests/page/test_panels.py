@@ -128,6 +128,7 @@ def open_list(offset=0):
 @pytest.mark.parametrize(
     ("offset", "first", "count"),
     [(0, 0, 20), (20, 20, 20), (40, 40, 3), (45, 40, 3), (10**400, 40, 3), (-1, 0, 20)],
+    ids=lambda value: str(value)[:20],
 )
 def test_presets_come_a_page_at_a_time(crowded, library, offset, first, count):
     html = rendered(library, crowded, do="presets", **open_list(offset))["presets"]

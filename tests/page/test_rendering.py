@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib_fabric.library.history_change import Change
 from lib_fabric.library.history_entry import HistoryEntry
-from lib_fabric.page.actions import Action
+from lib_fabric.library.library import Library
+from lib_fabric.page.actions import ACTIONS, Action
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
 from lib_fabric.page.rendering import Rendering
 from lib_fabric.ratings import Ratings
-from tests.helpers.page_host import FakePageHost
+from tests.helpers.page_host import FakePageHost, Pressing
 from tests.helpers.pictures import image, rated
 
 FAILED = "FABRIC failed here; see the WebUI's console."
@@ -167,3 +172,30 @@ def test_an_unreadable_history_is_said_in_words(render, tmp_path):
     values, reply = render(Outcome(Ratings(), action=Action("history", shows_history=True)))
     assert "history" not in values
     assert "the history could not be" in reply["note"]["text"].lower()
+
+
+ODD_TEXTS = st.text() | st.sampled_from(["\ud800", "a\0b", "\udc00\ud83d", "<b>", "{}", "{0.x}"])
+SENT = st.fixed_dictionaries(
+    {"do": st.sampled_from(ACTIONS)},
+    optional={
+        **dict.fromkeys(["search", "name", "new_name", "change", "page", "browser"], ODD_TEXTS),
+        **dict.fromkeys(["liked", "disliked", "data"], ODD_TEXTS),
+        **dict.fromkeys(["index", "offset", "presets_offset", "number"], st.just(10**400)),
+        "weight": st.floats() | st.just(10**400),
+    },
+)
+
+
+@given(sent=st.lists(SENT, min_size=1, max_size=6))
+def test_whatever_is_sent_the_answer_can_be_sent_back(tmp_path_factory, sent):
+    library = Library(tmp_path_factory.getbasetemp() / "odd texts")
+    press = Pressing(library)
+    press(do="rate", index=0)
+    for action in sent:
+        outcome = press(**action)
+        outcome.action = outcome.action and replace(
+            outcome.action, shows_history=True, shows_presets=True
+        )
+        values = Rendering(library, press.host).values(outcome, press.page)
+        assert orjson.dumps(values), action
+        assert "console" not in values["note"], (action, values["note"])

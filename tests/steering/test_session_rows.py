@@ -117,6 +117,20 @@ def test_a_picture_of_weight_0_does_not_count(tiny_unet, fake_host):
     check_denoiser_call(tiny_unet, fake_host, request, make_step(), *make_inputs(4), steered=(0, 1))
 
 
+@pytest.mark.parametrize("method", ["paper", "contrast"])
+@pytest.mark.parametrize("name", ["strength", "negative_scale"])
+@pytest.mark.parametrize("least", [5e-324, 1e-200])
+def test_what_hardly_counts_does_not_count(tiny_unet, fake_host, method, name, least):
+    """A part of the least number is 0, which has no logarithm."""
+    step, inputs = make_step(), make_inputs(4)
+    outputs = []
+    for value in (least, 0):
+        session = make_session(make_request((1.0,), (1.0,), method, **{name: value}), fake_host)
+        with session.installed():
+            outputs.append(denoise(session, tiny_unet, step, *inputs))
+    assert torch.equal(*outputs)
+
+
 def test_the_same_picture_liked_and_disliked_and_twice(tiny_unet, fake_host):
     rated = Rated(make_picture(0), 0.5)
     request = FabricRequest(

@@ -12,7 +12,13 @@ def clean_text(text: object, limit: int = 1000) -> str:
     """`text` as the database can hold it: at most `limit` characters, none that is no character."""
     if not isinstance(text, str):
         return ""
-    return text[:limit].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    return whole_text(text[:limit].replace("\0", " "))
+
+
+def whole_text(text: str) -> str:
+    """`text` with a question mark for each half of a character, which cannot be sent or kept."""
+    # Files arrive as long texts, all of it ASCII.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def fold(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.ratings import LIST_NAMES, Ratings
+from lib_fabric.settings import FabricSettings
 
 _TOO_MANY = "Each list may hold at most {} here, so the oldest pictures were left out."
 _TURNED = "Start was after End, so the two have changed places."
@@ -23,11 +24,13 @@ def fit_lists(ratings: Ratings[str], limit: int) -> tuple[Ratings[str], Message 
 
 def fit_schedule(settings: Mapping[str, object]) -> tuple[dict[str, object], Message | None]:
     """`settings` with start and end in order, and what is said if they were not."""
-    start, end = settings.get("start"), settings.get("end")
-    numbers = (int, float)
-    if not isinstance(start, numbers) or not isinstance(end, numbers) or start <= end:
+    fields = {field.name: field for field in FabricSettings.fields()}
+    usable = {name: fields[name].read(value) for name, value in settings.items() if name in fields}
+    start, end = usable.get("start"), usable.get("end")
+    if start is None or end is None or start <= end:
         return dict(settings), None
-    return {**settings, "start": end, "end": start}, Message(_TURNED)
+    rest = {name: value for name, value in usable.items() if value is not None}
+    return {**rest, "start": end, "end": start}, Message(_TURNED)
 
 
 def note_of(*messages: Message | None) -> Note | None:
