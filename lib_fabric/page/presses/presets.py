@@ -14,7 +14,7 @@ from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
 from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
-from lib_fabric.page.presses.arrivals import MAX_IMPORT_BYTES, Arrivals
+from lib_fabric.page.presses.arrivals import Arrivals
 from lib_fabric.page.presses.fitting import fit_lists, fit_schedule, note_of
 
 _MAX_COPIES = 1000
@@ -72,12 +72,6 @@ class PresetPresses:
         """A preset as a file for the user."""
         preset = self._presets.load(page.owner, action.name)
         data = preset_archive.to_zip(preset, self._library.pictures_of(page.owner))
-        # Nobody is to keep as a backup what no WebUI takes back.
-        if len(data) > MAX_IMPORT_BYTES:
-            raise FabricError(
-                "A preset of more than {} MB cannot be exported. Save one with fewer pictures.",
-                MAX_IMPORT_BYTES >> 20,
-            )
         return Outcome(page.ratings, download=Download(f"{preset.name}.fabric.zip", data))
 
     def bring(self, action: Action, page: PageState) -> Outcome:

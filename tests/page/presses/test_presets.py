@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from lib_fabric.library import preset_archive
 from lib_fabric.library.library import Library
 from lib_fabric.page.panels import Panels
-from lib_fabric.page.presses import presets
 from lib_fabric.settings import FabricSettings
 from tests.helpers.page_host import Pressing
 
@@ -77,10 +77,10 @@ def test_an_exported_preset_is_imported_elsewhere(saved, tmp_path):
 
 def test_what_could_not_be_imported_is_not_exported(saved, monkeypatch):
     size = len(saved(do="export", name="Warm").download.data)
-    monkeypatch.setattr(presets, "MAX_IMPORT_BYTES", size - 1)
+    monkeypatch.setattr(preset_archive, "MAX_ARCHIVE_BYTES", size - 1)
     outcome = saved(do="export", name="Warm")
     assert outcome.download is None
-    assert outcome.note.text.endswith("cannot be exported. Save one with fewer pictures.")
+    assert outcome.note.text.endswith("Save one with fewer pictures.")
 
 
 def test_an_import_never_replaces_a_preset(saved, library):
