@@ -25,7 +25,11 @@ class SecondPassScript(scripts.Script):
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img):
-        return [gr.Radio([OFF, AFTER, WHILE_SAMPLING, IN_A_STEP, COPY, PLAIN_COPY], value=OFF, label="When")]
+        return [
+            gr.Radio(
+                [OFF, AFTER, WHILE_SAMPLING, IN_A_STEP, COPY, PLAIN_COPY], value=OFF, label="When"
+            )
+        ]
 
     def postprocess_image(self, p, pp, when):
         if when == AFTER and not getattr(p, "is_second_pass", False):
