@@ -5,7 +5,7 @@ Knows requests; not gradio, not the host. Infotext that is read comes with any p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 
 from lib_fabric.ratings import LIST_NAMES
 from lib_fabric.request import FabricRequest
@@ -19,23 +19,15 @@ WANTED = (SETTINGS_AND_PICTURES, SETTINGS_ONLY, NOTHING)
 _OF_EVERY_PICTURE = ("Steps", "Seed")
 
 
-def write_infotext(
-    params: MutableMapping[str, object], request: FabricRequest, wanted: str = SETTINGS_AND_PICTURES
-) -> None:
-    """Puts what made the picture into the host's `extra_generation_params`.
-
-    What an earlier generation put there goes first: the cells of an X/Y/Z plot share one dict, and
-    a setting at its default is not written at all.
+def infotext_entries(request: FabricRequest, wanted: str = SETTINGS_AND_PICTURES) -> dict[str, str]:
+    """What made a picture, as infotext has it; a setting at its default is left out.
 
     Args:
         wanted: one of `WANTED`.
     """
-    for key in [key for key in params if _is_ours(key)]:
-        del params[key]
-    if wanted == SETTINGS_ONLY:
-        params.update(request.settings.to_infotext())
-    elif wanted != NOTHING:
-        params.update(request.to_infotext())
+    if wanted == NOTHING:
+        return {}
+    return request.settings.to_infotext() if wanted == SETTINGS_ONLY else request.to_infotext()
 
 
 def read_enabled(params: Mapping[str, object]) -> bool | None:
@@ -46,8 +38,9 @@ def read_enabled(params: Mapping[str, object]) -> bool | None:
     if any(infotext_key(name) in params for name in LIST_NAMES):
         return True
     is_generation = all(key in params for key in _OF_EVERY_PICTURE)
-    return False if is_generation and not any(map(_is_ours, params)) else None
+    return False if is_generation and not any(map(is_ours, params)) else None
 
 
-def _is_ours(key: str) -> bool:
+def is_ours(key: str) -> bool:
+    """Whether an entry of infotext is one of ours."""
     return key.startswith(f"{INFOTEXT_PREFIX} ")

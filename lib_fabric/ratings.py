@@ -84,6 +84,10 @@ class Ratings(Generic[P]):
 
         return self._each(first)
 
+    def only(self, is_wanted: Callable[[Rated[P]], bool]) -> Ratings[P]:
+        """Those that are wanted."""
+        return self._each(lambda rated: rated if is_wanted(rated) else None)
+
     def rate(self, picture: P, name: ListName, limit: int = DEFAULT_MAX_PICTURES) -> Ratings[P]:
         """Puts a picture into the list `name`; one of the other list moves, with its weight.
 
@@ -103,7 +107,7 @@ class Ratings(Generic[P]):
 
     def remove(self, picture: P) -> Ratings[P]:
         """Forgets the rating of a picture; unknown ones change nothing."""
-        return self._each(lambda rated: None if rated.picture == picture else rated)
+        return self.only(lambda each: each.picture != picture)
 
     def move(self, picture: P, name: ListName, limit: int = DEFAULT_MAX_PICTURES) -> Ratings[P]:
         """Moves a rated picture, with its weight, to the list `name`.

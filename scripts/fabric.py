@@ -13,18 +13,18 @@ from lib_fabric.arguments import parse_arguments
 
 # At load time: the package is found on sys.path only while this file is being executed.
 from lib_fabric.errors import FabricError, doing
-from lib_fabric.hosts import localization, options, sampling, sharing, xyz_plot
+from lib_fabric.hosts import infotexts, localization, logins, options, sampling, sharing, xyz_plot
 from lib_fabric.hosts.automatic1111.generation import WebuiHost
 from lib_fabric.hosts.axes import with_cell_settings
 from lib_fabric.hosts.page_host import WebuiPageHost
-from lib_fabric.infotext import write_infotext
+from lib_fabric.infotext import infotext_entries
 from lib_fabric.library.library import Library
 from lib_fabric.page.tab import FabricTab
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
 
-LIBRARY = Library(options.library_folder(), options.max_store_bytes)
+LIBRARY = Library(options.library_folder(), options.max_store_bytes, has_logins=logins.has_logins)
 LATENTS = LatentCache()
 STATES = StateCache()
 # The generations that are sampling now, innermost last; the host runs one request at a time.
@@ -69,33 +69,43 @@ class FabricScript(scripts.Script):
                 sharing.carry(p, self.args_from, request.to_arguments())
 
     def process(self, p, *args):
+        # Of an earlier generation, or of the object that this one was copied from.
         sampling.release_sampling(p)
+        infotexts.set_entries(p, {})
         try:
             with doing("reading the request"):
-                _prepare(p, args)
+                self._prepare(p, args)
         except FabricError as error:
             sampling.refuse(p, error)
 
+    def process_batch(self, p, *args, **kwargs):
+        sampling.wrap_sampling(p)
+
     def postprocess(self, p, processed, *args):
         # Loopback uses the same object again, and others copy all that lies on it.
-        sampling.unwrap_sampling(p)
+        sampling.release_sampling(p)
+
+    def _prepare(self, p, args):
+        request = _read_request(p, args)
+        # Also where nothing is rated: memory that the user wants back is given back.
+        options.configure_states(STATES)
+        if not request.is_active:
+            return
+        adapter = WebuiHost(p)
+        session = FabricSession(request, adapter, LATENTS, STATES)
+        entries = infotext_entries(request, options.infotext_wanted())
+        infotexts.set_entries(p, entries, self._has_part)
+        sampling.prepare_sampling(p, partial(_sampling, adapter, session))
+
+    def _has_part(self, p, index):
+        # A copy of the object, which others may process without us, comes with its entries.
+        return self in p.scripts.alwayson_scripts
 
 
 def _read_request(p, args):
-    request = parse_arguments(args, LIBRARY.store, options.max_pictures())
+    pictures = LIBRARY.pictures_of(logins.owner_of(p))
+    request = parse_arguments(args, pictures, options.max_pictures())
     return with_cell_settings(request, p)
-
-
-def _prepare(p, args):
-    request = _read_request(p, args)
-    # Also where nothing is rated: memory that the user wants back is given back.
-    options.configure_states(STATES)
-    if not request.is_active:
-        return
-    adapter = WebuiHost(p)
-    session = FabricSession(request, adapter, LATENTS, STATES)
-    write_infotext(p.extra_generation_params, request, options.infotext_wanted())
-    sampling.wrap_sampling(p, partial(_sampling, adapter, session))
 
 
 @contextlib.contextmanager
@@ -113,13 +123,18 @@ def on_cfg_denoiser(params):
     for adapter, session in SAMPLING[-1:]:
         if adapter.owns(params):
             session.begin_step(partial(adapter.begin_step, params))
+        else:
+            adapter.begin_other_step()
 
 
 def on_cfg_denoised(params):
     """Disarms it after the last of them."""
     for adapter, session in SAMPLING[-1:]:
-        adapter.end_step()
-        session.end_step()
+        if adapter.ends_step(params):
+            adapter.end_step()
+            session.end_step()
+        else:
+            adapter.end_other_step()
 
 
 script_callbacks.on_cfg_denoiser(on_cfg_denoiser)

@@ -1,6 +1,6 @@
 """Which pictures each open page has active, kept so that a reload brings them back.
 
-Knows the database and the picture lists' rules. A page names itself and its browser by random
+Knows the database and whose the pictures are. A page names itself and its browser by random
 keys of its own making; they are untrusted, and what is not such a key is not kept.
 """
 
@@ -13,13 +13,14 @@ import math
 import re
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lib_fabric.errors import FabricError
+from lib_fabric.library.owners import PictureOwners
 from lib_fabric.library.storage.database import Database
 from lib_fabric.library.storage.row_backups import Key, RowBackups
 from lib_fabric.library.storage.texts import clean_text
-from lib_fabric.ratings import Ratings, from_json, to_json
+from lib_fabric.ratings import Ratings, checked, from_json, to_json
 
 MAX_AGE_SECONDS = 30 * 24 * 3600.0
 MAX_SETS_EACH_OWNER = 200
@@ -39,29 +40,36 @@ class ActiveSets:
     Every method raises FabricError (500) with one sentence where the disk fails.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, owners: PictureOwners) -> None:
         self._database = database
+        self._owners = owners
         self._backups = RowBackups(database.folder / "active_sets", "list of active pictures")
         database.add_rebuild(self._rebuild)
 
     def save(
         self, page_key: object, browser_key: object, owner: str, tab: str, ratings: Ratings[str]
     ) -> None:
-        """Keeps a page's set, empty ones too; nothing happens where a key is not one.
+        """Keeps a page's set, empty ones too, of what its owner may open.
+
+        Nothing happens where a key is not one.
 
         Raises:
             FabricError: a list, id or weight that cannot be.
         """
         if not (_is_key(page_key) and _is_key(browser_key)):
             return
-        key = (clean_text(owner), browser_key, page_key, clean_text(tab))
-        text = to_json(ratings)
+        owner = clean_text(owner)
+        key = (owner, browser_key, page_key, clean_text(tab))
+        ratings = checked(ratings)
 
         def work(connection: sqlite3.Connection) -> list[Key]:
             now = time.time()
+            # A page may name any picture; a rebuild takes the word of what is kept for whose it is.
+            own = ratings.only(lambda each: self._owners.may_open(connection, owner, each.picture))
+            text = to_json(own)
             self._backups.write(key, json.dumps([now, text]))
             _insert(connection, key, text, now)
-            return _forget_old(connection, key[0], now)
+            return _forget_old(connection, owner, now)
 
         forgotten = self._database.write(work)
         if forgotten:
@@ -131,6 +139,13 @@ class ActiveSets:
     def picture_ids(connection: sqlite3.Connection) -> set[str]:
         """The ids in any set of anybody, inside a transaction."""
         return ids_of(connection.execute("SELECT pictures FROM active_sets"))
+
+    @staticmethod
+    def named(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+        """Every picture's id in a set, with whose set it is, inside a transaction."""
+        for owner, text in connection.execute("SELECT owner, pictures FROM active_sets"):
+            with contextlib.suppress(ValueError):
+                yield from ((each.picture, owner) for each in from_json(text))
 
 
 def ids_of(rows: Iterable[tuple[str]]) -> set[str]:

@@ -1,7 +1,7 @@
 """Every picture that was ever rated: verdict, time and how it was made, per login and tab.
 
-Knows the database and the store. Each rating is also written into the picture's note, a small JSON
-file beside it, from which a damaged database is rebuilt with nothing lost.
+Knows the database, the store and its owners. Each rating is also written into the picture's note,
+from which a damaged database is rebuilt with nothing lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from lib_fabric.library.history_entry import (
     HistoryEntry,
     check_tab_and_verdict,
 )
-from lib_fabric.library.notes import from_note, to_note
+from lib_fabric.library.notes import entries_in, write_note
+from lib_fabric.library.owners import PictureOwners
 from lib_fabric.library.storage.database import Database
 from lib_fabric.library.storage.texts import clean_text, fold
 from lib_fabric.library.store import PictureStore, missing_picture
@@ -41,9 +42,10 @@ class History:
     Every method raises FabricError (500) with one sentence where the disk fails.
     """
 
-    def __init__(self, database: Database, store: PictureStore) -> None:
+    def __init__(self, database: Database, store: PictureStore, owners: PictureOwners) -> None:
         self._database = database
         self._store = store
+        self._owners = owners
         database.add_rebuild(self._rebuild)
 
     def record(
@@ -57,11 +59,11 @@ class History:
         """Adds a rating, or renews verdict and time of one that is there.
 
         Args:
-            picture_id: the full id of a picture in the store.
+            picture_id: the full id of a picture that the owner may open.
             details: how it was made; None or empty keeps what an earlier rating knew.
 
         Raises:
-            FabricError: the picture is not in the store, or the verdict is none.
+            FabricError: the picture is not there for this owner, or the verdict is none.
         """
         entry = HistoryEntry(picture_id, verdict, time.time(), details or Details())
         return self.restore(owner, tab, entry)
@@ -77,7 +79,8 @@ class History:
 
         def work(connection: sqlite3.Connection) -> HistoryEntry:
             # Inside: whoever deletes pictures holds the write lock meanwhile.
-            if not is_full_id(entry.picture_id) or entry.picture_id not in self._store:
+            is_there = is_full_id(entry.picture_id) and entry.picture_id in self._store
+            if not is_there or not self._owners.may_open(connection, owner, entry.picture_id):
                 raise missing_picture(entry.picture_id)
             earlier = _find(connection, owner, tab, entry.picture_id)
             kept = entry
@@ -85,7 +88,7 @@ class History:
                 kept = replace(entry, details=earlier.details)
             _insert(connection, owner, tab, kept)
             # Before the commit, so that the note never knows less than the database.
-            self._write_note(connection, entry.picture_id)
+            write_note(connection, self._store, entry.picture_id)
             return kept
 
         return self._database.write(work)
@@ -106,7 +109,7 @@ class History:
         # After the commit, so that the note never knows less; where this fails, the rating would
         # come back with a rebuild, no worse.
         try:
-            self._database.write(lambda connection: self._write_note(connection, picture_id))
+            self._database.write(lambda connection: write_note(connection, self._store, picture_id))
         except FabricError as error:
             _log.warning("FABRIC: %s", error)
 
@@ -174,19 +177,9 @@ class History:
         rows = self._database.read(lambda connection: connection.execute(sql, values).fetchall())
         return [HistoryEntry.from_row(*row) for row in rows]
 
-    def _write_note(self, connection: sqlite3.Connection, picture_id: str) -> None:
-        """Writes all that is known of a picture beside it, inside the write lock."""
-        if picture_id not in self._store:
-            return
-        rows = connection.execute(
-            f"SELECT owner, tab, {_COLUMNS} FROM ratings WHERE picture_id = ?", (picture_id,)
-        ).fetchall()
-        entries = ((owner, tab, HistoryEntry.from_row(*row)) for owner, tab, *row in rows)
-        self._store.write_note(picture_id, to_note(entries))
-
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         for picture_id, note in self._store.notes():
-            for owner, tab, entry in from_note(picture_id, note):
+            for owner, tab, entry in entries_in(picture_id, note):
                 _insert(connection, owner, tab, entry)
 
 

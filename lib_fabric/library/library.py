@@ -1,18 +1,19 @@
 """All that is kept between generations, below one folder, and the limit on its size.
 
-Knows the parts: pictures, database, history, active sets, presets.
+Knows the parts: pictures and their owners, database, history, active sets, presets.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.active_sets import ActiveSets
 from lib_fabric.library.history import History
+from lib_fabric.library.owners import OwnedPictures, PictureOwners
 from lib_fabric.library.presets import Presets
 from lib_fabric.library.storage.background import BackgroundTask
 from lib_fabric.library.storage.database import Database
@@ -33,9 +34,11 @@ class Library:
             first needed.
         max_bytes: how much room the pictures may take, asked each time; None for no limit.
         spare_seconds: how long a picture is safe after it was last used.
+        has_logins: whether the WebUI asks for a login: then an id opens a picture for its owners
+            alone.
 
     Attributes:
-        store: the pictures.
+        store: the pictures of everybody; for one login see `pictures_of`.
         history: every rating.
         active_sets: what each page uses.
         presets: what was given a name.
@@ -47,17 +50,23 @@ class Library:
         folder: Path,
         max_bytes: Callable[[], int | None] = lambda: None,
         spare_seconds: float = SPARE_SECONDS,
+        has_logins: Callable[[], bool] = lambda: False,
     ) -> None:
         self._max_bytes = max_bytes
         self._spare_seconds = spare_seconds
         self._database = Database(folder / "history.sqlite3")
         self.store = PictureStore(folder / "pictures")
-        self.history = History(self._database, self.store)
-        self.active_sets = ActiveSets(self._database)
-        self.presets = Presets(self._database, self.store)
+        self._owners = PictureOwners(self._database, self.store, has_logins, _named)
+        self.history = History(self._database, self.store, self._owners)
+        self.active_sets = ActiveSets(self._database, self._owners)
+        self.presets = Presets(self._database, self.store, self._owners)
         # However a picture came: rated, dropped, imported or sent through the API.
         self.tidying = BackgroundTask(self._enforce_quietly)
         self.store.after_add = self.tidying.request
+
+    def pictures_of(self, owner: str) -> OwnedPictures:
+        """The pictures that `owner` may open: a login's name, '' without logins, or `API_OWNER`."""
+        return OwnedPictures(owner, self.store, self._owners)
 
     def enforce_limit(self) -> list[str]:
         """Brings the pictures under the limit: the longest unused go, with their ratings.
@@ -98,6 +107,7 @@ class Library:
                 if each not in needed and self.store.num_bytes() > target:
                     removed += self.store.delete([each], self._spare_seconds)
             History.forget_pictures(connection, removed)
+            PictureOwners.forget_pictures(connection, removed)
             return removed
 
         return self._database.write(work)
@@ -112,3 +122,8 @@ class Library:
 
 def _needed(connection: sqlite3.Connection) -> set[str]:
     return ActiveSets.picture_ids(connection) | Presets.picture_ids(connection)
+
+
+def _named(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    yield from ActiveSets.named(connection)
+    yield from Presets.named(connection)

@@ -1,44 +1,30 @@
-"""Active sets with their settings, kept under a name.
+"""Presets, kept under their names.
 
-Knows the database, the store and the settings. A name is text that is only compared and shown:
-it never becomes part of a path. Each preset also lies in a small file, from which a damaged
-database is rebuilt.
+Knows the database, the store and its owners. A name is text that is only compared and shown: it
+never becomes part of a path. Each preset also lies in a small file, from which a damaged database
+is rebuilt.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import sqlite3
-import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.active_sets import ids_of
+from lib_fabric.library.owners import PictureOwners
+from lib_fabric.library.preset import Preset, check_name, check_settings, existing_name
 from lib_fabric.library.storage.database import Database
 from lib_fabric.library.storage.row_backups import RowBackups
 from lib_fabric.library.storage.texts import clean_text, fold
 from lib_fabric.library.store import PictureStore, missing_picture
-from lib_fabric.ratings import Ratings, from_json, to_json
-from lib_fabric.settings import FabricSettings, shorten
-from lib_fabric.visible_text import is_visible
+from lib_fabric.settings import shorten
 
 _log = logging.getLogger(__name__)
-MAX_NAME_CHARS = 80
 MAX_PRESETS_EACH_OWNER = 500
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Settings by name, and the ratings of pictures by their ids.
-
-    Settings that are missing mean their default.
-    """
-
-    name: str
-    settings: Mapping[str, object] = field(default_factory=dict)
-    ratings: Ratings[str] = field(default_factory=Ratings)
 
 
 class Presets:
@@ -48,25 +34,32 @@ class Presets:
     the disk fails, with one sentence.
     """
 
-    def __init__(self, database: Database, store: PictureStore) -> None:
+    def __init__(self, database: Database, store: PictureStore, owners: PictureOwners) -> None:
         self._database = database
         self._store = store
+        self._owners = owners
         self._backups = RowBackups(database.folder / "presets", "preset")
         database.add_rebuild(self._rebuild)
 
-    def names(self, owner: str) -> list[str]:
-        """The names, in alphabetical order."""
-        return [each.name for each in self.all(owner)]
+    def page(self, owner: str, offset: int, limit: int) -> list[Preset]:
+        """At most `limit` presets in alphabetical order, after the first `offset`.
 
-    def all(self, owner: str) -> list[Preset]:
-        """Every preset, in alphabetical order; of a damaged one, which `load` refuses, the name."""
-        rows = self._database.read(
-            lambda connection: connection.execute(
-                "SELECT folded_name, content FROM presets WHERE owner = ? ORDER BY folded_name",
-                (clean_text(owner),),
-            ).fetchall()
+        Of a damaged one, which `load` refuses, only the name.
+        """
+        sql = (
+            "SELECT folded_name, content FROM presets WHERE owner = ? "
+            "ORDER BY folded_name LIMIT ? OFFSET ?"
         )
+        values = (clean_text(owner), limit, offset)
+        rows = self._database.read(lambda connection: connection.execute(sql, values).fetchall())
         return [_preset_or_name(content, folded_name) for folded_name, content in rows]
+
+    def count(self, owner: str, before: str | None = None) -> int:
+        """How many presets there are; in front of the one called `before`, if that is given."""
+        sql, values = "SELECT COUNT(*) FROM presets WHERE owner = ?", [clean_text(owner)]
+        if before is not None:
+            sql, values = f"{sql} AND folded_name < ?", [*values, fold(existing_name(before))]
+        return self._database.read(lambda connection: connection.execute(sql, values).fetchone()[0])
 
     def namesake(self, owner: str, name: str) -> str | None:
         """What the preset is called that has the same name as `name`; None if there is none.
@@ -83,7 +76,7 @@ class Presets:
 
         Raises:
             FabricError: the name is taken and `overwrite` is not set, a wrong setting, or a
-                picture that is not in the store.
+                picture that is not there for this owner.
         """
         owner = clean_text(owner)
         preset = replace(preset, name=check_name(name), settings=check_settings(preset.settings))
@@ -91,7 +84,8 @@ class Presets:
         def work(connection: sqlite3.Connection) -> None:
             # Inside: whoever deletes pictures holds the write lock meanwhile.
             for each in preset.ratings:
-                if each.picture not in self._store:
+                is_there = each.picture in self._store
+                if not is_there or not self._owners.may_open(connection, owner, each.picture):
                     raise missing_picture(each.picture)
             found = _row(connection, owner, preset.name)
             if found and not overwrite:
@@ -105,8 +99,10 @@ class Presets:
 
     def load(self, owner: str, name: str) -> Preset:
         """The preset called `name`. Its pictures are in the store unless files were deleted."""
-        owner, name = clean_text(owner), _known_form(name)
-        return _preset(self._database.read(lambda connection: _known_row(connection, owner, name)))
+        owner, name = clean_text(owner), existing_name(name)
+        return Preset.from_json(
+            self._database.read(lambda connection: _known_row(connection, owner, name))
+        )
 
     def rename(self, owner: str, name: str, new_name: str) -> Preset:
         """Calls a preset by another name.
@@ -114,10 +110,10 @@ class Presets:
         Raises:
             FabricError: the new name is taken by another preset.
         """
-        owner, name, new_name = clean_text(owner), _known_form(name), check_name(new_name)
+        owner, name, new_name = clean_text(owner), existing_name(name), check_name(new_name)
 
         def work(connection: sqlite3.Connection) -> Preset:
-            preset = replace(_preset(_known_row(connection, owner, name)), name=new_name)
+            preset = replace(Preset.from_json(_known_row(connection, owner, name)), name=new_name)
             if fold(new_name) != fold(name):
                 if _row(connection, owner, new_name):
                     raise _taken(new_name)
@@ -131,7 +127,7 @@ class Presets:
 
     def delete(self, owner: str, name: str) -> None:
         """Forgets a preset; its pictures stay until the store needs the room."""
-        owner, name = clean_text(owner), _known_form(name)
+        owner, name = clean_text(owner), existing_name(name)
 
         def work(connection: sqlite3.Connection) -> None:
             _known_row(connection, owner, name)
@@ -145,8 +141,16 @@ class Presets:
         """The ids in any preset of anybody, inside a transaction."""
         return ids_of(connection.execute("SELECT content FROM presets"))
 
+    @staticmethod
+    def named(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+        """Every picture's id in a preset, with whose preset it is, inside a transaction."""
+        for owner, content in connection.execute("SELECT owner, content FROM presets"):
+            # Read, not searched: a preset's name may look like an id.
+            with contextlib.suppress(FabricError):
+                yield from ((each.picture, owner) for each in Preset.from_json(content).ratings)
+
     def _put(self, connection: sqlite3.Connection, owner: str, preset: Preset) -> None:
-        content = _content(preset)
+        content = preset.to_json()
         self._backups.write((owner, fold(preset.name)), content)
         _insert(connection, owner, fold(preset.name), content)
 
@@ -170,78 +174,10 @@ class Presets:
                 _insert(connection, *key, content)
 
 
-def check_name(name: object) -> str:
-    """`name` of a new preset, without spaces around it, in one Unicode form.
-
-    Raises:
-        FabricError: empty, too long, nothing that can be seen, or with characters that no name has.
-    """
-    text = _known_form(name)
-    if not is_visible(text):
-        raise FabricError("Give the preset a name that can be seen.")
-    return text
-
-
-def _known_form(name: object) -> str:
-    """As `check_name`, for a preset that is there: one without a visible name can be deleted."""
-    if not isinstance(name, str):
-        raise FabricError("a preset's name must be text, not {}.", shorten(name))
-    text = name.strip()
-    # Before anything costly: normalising may make a text longer, never much shorter.
-    if len(text) <= 20 * MAX_NAME_CHARS:
-        text = unicodedata.normalize("NFC", text)
-    if not text:
-        raise FabricError("Give the preset a name.")
-    if len(text) > MAX_NAME_CHARS:
-        raise FabricError("A preset's name may have at most {} characters.", MAX_NAME_CHARS)
-    if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
-        raise FabricError("A preset's name may not hold line breaks or control characters.")
-    return text
-
-
-def check_settings(settings: Mapping[str, object]) -> dict[str, object]:
-    """Every setting by name, with defaults for those left out.
-
-    Raises:
-        FabricError: an unknown setting, or a value that it may not have.
-    """
-    known = [setting.name for setting in FabricSettings.fields()]
-    for name in settings:
-        if name not in known:
-            raise FabricError("unknown setting {}. Known: {}.", shorten(name), ", ".join(known))
-    checked = FabricSettings.from_mapping(settings)
-    return {name: getattr(checked, name) for name in known}
-
-
-def _content(preset: Preset) -> str:
-    return json.dumps(
-        {
-            "name": preset.name,
-            "settings": dict(preset.settings),
-            "pictures": to_json(preset.ratings),
-        },
-        ensure_ascii=False,
-    )
-
-
-def _preset(content: str) -> Preset:
-    known = {setting.name for setting in FabricSettings.fields()}
-    try:
-        found = json.loads(content)
-        # Settings of another version of FABRIC are left out, not refused: it is the user's own.
-        settings = {name: value for name, value in found["settings"].items() if name in known}
-        ratings = from_json(found["pictures"])
-        return Preset(_known_form(found["name"]), check_settings(settings), ratings)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise FabricError(
-            "This preset is damaged. Delete it and save it again.", status_code=500
-        ) from error
-
-
 def _preset_or_name(content: str, folded_name: str) -> Preset:
     # So that a damaged preset can be seen and deleted.
     try:
-        preset = _preset(content)
+        preset = Preset.from_json(content)
     except FabricError:
         return Preset(folded_name)
     return preset if fold(preset.name) == folded_name else Preset(folded_name)

@@ -10,10 +10,11 @@ import base64
 import json
 from functools import lru_cache
 
-from lib_fabric.errors import FabricError
 from lib_fabric.library.library import Library
+from lib_fabric.library.store import missing_picture
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.html.lists import counts_html, lists_html, note_html
+from lib_fabric.page.html.parts import Thumbnail
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
 from lib_fabric.page.panels import Panels
@@ -21,7 +22,6 @@ from lib_fabric.rating_texts import format_list
 from lib_fabric.ratings import LIST_NAMES, Ratings
 from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
-THUMBNAIL_PX = 176
 _MAX_THUMBNAILS = 512
 # By the name of the component; each setting's widget goes by the setting's name.
 PARTS = ("enabled", *LIST_NAMES, "counts", "lists", "note", "history", "presets")
@@ -31,9 +31,9 @@ class Rendering:
     """Renders outcomes for all pages of one library."""
 
     def __init__(self, library: Library, host: PageHost) -> None:
-        self._store = library.store
+        self._library = library
         self._host = host
-        self._panels = Panels(library, self.thumbnail)
+        self._panels = Panels(library, self._thumbnails)
         # Content-addressed, so that pages may share them; bounded, a few KB each.
         self._kept_thumbnail = lru_cache(_MAX_THUMBNAILS)(self._make_thumbnail)
 
@@ -52,13 +52,13 @@ class Rendering:
         with nothing_raised(outcome):
             values["counts"] = counts_html(outcome.ratings)
         with nothing_raised(outcome):
-            values["lists"] = self.lists(outcome.ratings)
+            values["lists"] = self.lists(outcome.ratings, page.owner)
         with nothing_raised(outcome):
             if outcome.action is not None and outcome.action.shows_history:
                 values["history"] = self._panels.history(page, outcome.action)
         with nothing_raised(outcome):
-            if outcome.presets_changed:
-                values["presets"] = self._panels.presets(page)
+            if outcome.presets_changed and outcome.action and outcome.action.shows_presets:
+                values["presets"] = self._panels.presets(page, outcome.action, outcome.preset_name)
         limit = DEFAULT_MAX_PICTURES
         with nothing_raised(outcome):
             limit = self._host.max_pictures()
@@ -66,22 +66,23 @@ class Rendering:
         values["reply"] = reply_json(outcome, limit)
         return values
 
-    def lists(self, ratings: Ratings[str]) -> str:
+    def lists(self, ratings: Ratings[str], owner: str) -> str:
         """Both columns of pictures."""
-        return lists_html(ratings, self.thumbnail)
+        return lists_html(ratings, self._thumbnails(owner))
 
-    def thumbnail(self, picture_id: str) -> bytes:
-        """A JPEG.
+    def _thumbnails(self, owner: str) -> Thumbnail:
+        """Gives the pictures of `owner` as JPEGs; one that is lost for it raises FabricError."""
+        pictures = self._library.pictures_of(owner)
 
-        Raises:
-            FabricError: the picture is lost.
-        """
-        if picture_id not in self._store:
-            raise FabricError("The picture's file is gone.")
-        return self._kept_thumbnail(picture_id)
+        def thumbnail(picture_id: str) -> bytes:
+            if picture_id not in pictures:
+                raise missing_picture(picture_id)
+            return self._kept_thumbnail(picture_id)
+
+        return thumbnail
 
     def _make_thumbnail(self, picture_id: str) -> bytes:
-        return self._store.thumbnail(picture_id, THUMBNAIL_PX)
+        return self._library.store.thumbnail(picture_id)
 
 
 def reply_json(outcome: Outcome, limit: int) -> str:

@@ -69,7 +69,7 @@ class FabricTab:
             with enabled.extra():
                 counts = self._html("counts", "fabric-counts-box")
             note = self._html("note", "fabric-note-box")
-            lists = self._html("lists", "fabric-lists", self._rendering.lists(Ratings()))
+            lists = self._html("lists", "fabric-lists", self._rendering.lists(Ratings(), ""))
             settings = SettingWidgets(self._tab, self._host).build()
             presets = self._panel("Presets", "presets", "fabric-presets-box")
             history = self._panel("History", "history", "fabric-history")

@@ -52,11 +52,22 @@ def noised_latent(latent: torch.Tensor, noise: torch.Tensor, alpha: float) -> to
 
 
 class LatentCache:
-    """Latents of pictures, encoded once per (picture, size, encoder), the last used ones kept."""
+    """Latents of pictures, encoded once per (picture, size, encoder), the last used ones kept.
+
+    What the running generation or the one before it has used stays, however much that is: it is
+    asked for again in the next batch.
+    """
 
     def __init__(self, max_latents: int = 256) -> None:
         self._max_latents = max_latents
         self._latents: OrderedDict[Hashable, torch.Tensor] = OrderedDict()
+        self._used_in: dict[Hashable, int] = {}
+        self._generation = 0
+
+    def begin_generation(self) -> None:
+        """From here on, what was last used before the generation before this one may go."""
+        self._generation += 1
+        self._make_room()
 
     def latent(
         self, picture: Picture, size_latent: tuple[int, int], encode: Encoder, encoder_key: Hashable
@@ -72,7 +83,14 @@ class LatentCache:
         if key not in self._latents:
             height_px, width_px = (side * LATENT_SCALE_PX for side in size_latent)
             self._latents[key] = encode(fit_picture(picture.image, height_px, width_px))[0].float()
-            if len(self._latents) > self._max_latents:
-                self._latents.popitem(last=False)
         self._latents.move_to_end(key)
+        self._used_in[key] = self._generation
+        self._make_room()
         return self._latents[key]
+
+    def _make_room(self) -> None:
+        while len(self._latents) > self._max_latents:
+            oldest = next(iter(self._latents))
+            if self._used_in[oldest] >= self._generation - 1:
+                return
+            del self._latents[oldest], self._used_in[oldest]

@@ -6,7 +6,7 @@ Knows torch, the hooks and the cache of states; not settings, schedules or rows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
+from collections.abc import Hashable, Mapping, Sequence, Set
 
 import torch
 
@@ -17,7 +17,7 @@ from lib_fabric.steering.host import Conditioning, UnetCall
 from lib_fabric.steering.latents import noised_latent, reference_noise
 from lib_fabric.steering.methods import PictureKey
 from lib_fabric.steering.refresh import NoiseLevel, Snapshot
-from lib_fabric.steering.state_cache import StateCache
+from lib_fabric.steering.state_cache import Level, StateCache
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 # row as for two. Always so many, a last one beside itself: kernels of another number of rows round
 # differently, and what is seen of a picture must not depend on which others are rated.
 ROWS_AT_ONCE = 2
+# Of the picture that tells whether the model is still the same, in latent cells: as small as every
+# U-Net takes it.
+PROBE_SIDE = 8
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class References:
@@ -53,7 +57,8 @@ class References:
         self._conditioning = conditioning
         self._key = (states_key, conditioning.key)
         self._cache = cache
-        self._model_version = object()
+        self._opened: tuple[Snapshot, int] | None = None
+        self._is_checked = False
         self.rows_at_once = ROWS_AT_ONCE
 
     @property
@@ -71,7 +76,7 @@ class References:
         self,
         model: HookedModel,
         call: UnetCall,
-        wanted: Iterable[PictureKey],
+        wanted: Sequence[PictureKey],
         snapshot: Snapshot,
     ) -> bool:
         """Puts the states of the next few of `wanted`, and of all that are kept, into `snapshot`.
@@ -79,56 +84,85 @@ class References:
         Returns:
             Whether there were any that had to go through the U-Net; if not, all are there.
         """
+        if wanted and self._cache.is_on and self._opened != (snapshot, self.rows_at_once):
+            self._open(model, call, snapshot)
         together = self._next_unseen(call.device, wanted, snapshot)
         if not together:
             return False
         found = self._reference_pass(model, call, together, snapshot.level)
         for key, states in zip(together, found, strict=True):
-            kept_key = self._kept_key(key, snapshot)
-            self._compare(kept_key, states)
-            self._keep(kept_key, states)
+            self._check(key, states, snapshot)
+            self._keep(key, states, snapshot)
             snapshot.states[key] = states
         return True
 
     def _next_unseen(
-        self, device: torch.device, wanted: Iterable[PictureKey], snapshot: Snapshot
+        self, device: torch.device, wanted: Sequence[PictureKey], snapshot: Snapshot
     ) -> list[PictureKey]:
         """What of `wanted` the next reference pass looks at; takes what is kept.
 
-        The key of kept states holds what is known to change them. For what is not (other extensions
-        patch U-Nets too), the first kept ones of each version of the model are seen anew in each
-        pass and compared.
+        The key of kept states holds what is known to change them, and the probe of each level tells
+        of what is not (other extensions patch U-Nets too). A patch may act at one size alone, which
+        no probe sees: so the first kept ones of each pass are seen anew and compared.
         """
         kept, missing = [], []
         for key in wanted:
             if key in snapshot.states:
                 continue
-            kept_key = self._kept_key(key, snapshot)
-            if self._cache.version_of(kept_key) is self._model_version:
-                snapshot.states[key] = self._cache.get(kept_key, device)
+            if not self._cache.contains(self._level(snapshot), key):
+                missing.append(key)
+            elif self._is_checked:
+                snapshot.states[key] = self._cache.get(self._level(snapshot), key, device)
             else:
-                (kept if kept_key in self._cache else missing).append(key)
+                kept.append(key)
         return [*kept[:1], *missing, *kept[1:]][: self.rows_at_once]
 
-    def _kept_key(self, key: PictureKey, snapshot: Snapshot) -> Hashable:
-        return (self._key, self.rows_at_once, snapshot.level.alpha, key)
-
-    def _compare(self, kept_key: Hashable, states: LayerStates) -> None:
-        """Takes a version's kept states into this pass's if these are the same, or drops all."""
-        version = self._cache.version_of(kept_key)
-        if version is None or version is self._model_version:
+    def _open(self, model: HookedModel, call: UnetCall, snapshot: Snapshot) -> None:
+        try:
+            probe = self._probe(model, call, snapshot.level)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            # Another extension's patch that cannot take so small a picture: do without.
+            logger.info("Reference states are not kept, since they cannot be checked: %s", error)
+            self._cache = StateCache()
             return
+        self._cache.open_level(self._level(snapshot), probe)
+        self._opened = (snapshot, self.rows_at_once)
+
+    def _level(self, snapshot: Snapshot) -> Level:
+        return (self._key, self.rows_at_once, snapshot.level.alpha)
+
+    def _probe(self, model: HookedModel, call: UnetCall, level: NoiseLevel) -> torch.Tensor:
+        """What the model makes of a very small reference at this level, one number per tensor.
+
+        Nearly free beside a step, and any change of the model, whenever in the sampling it acts,
+        changes it.
+        """
+        states: LayerStates = {}
+        channels = next(iter(self._latents.values()))[0].shape[0]
+        noised = reference_noise("probe", (channels, PROBE_SIDE, PROBE_SIDE))[None]
+        model.run_references(noised, level, self._conditioning, call, [(states, None)])
+        tensors = [each for layer in states.values() for each in (layer.keys, layer.values)]
+        # Of the bits, so that nothing is lost to rounding.
+        bits = [each.contiguous().view(_INTEGERS[each.element_size()]) for each in tensors]
+        return torch.stack([each.sum(dtype=torch.int64) for each in bits])
+
+    def _check(self, key: PictureKey, states: LayerStates, snapshot: Snapshot) -> None:
+        """Compares what was kept under `key` once in each pass; drops all if it is not the same."""
         device = next(iter(states.values())).keys.device
-        kept = self._cache.get(kept_key, device)
+        kept = self._cache.get(self._level(snapshot), key, device)
+        if kept is None:
+            return
         if kept.keys() == states.keys() and all(kept[i].equals(states[i]) for i in states):
-            self._cache.join_versions(version, self._model_version)
+            self._is_checked = True
         else:
             logger.info("The model has changed: kept reference states are dropped.")
-            self._cache.drop_version(version)
+            self._cache.drop_levels(lambda level: level[0] == self._key)
 
-    def _keep(self, kept_key: Hashable, states: LayerStates) -> None:
+    def _keep(self, key: PictureKey, states: LayerStates, snapshot: Snapshot) -> None:
         try:
-            self._cache.put(kept_key, states, self._model_version)
+            self._cache.put(self._level(snapshot), key, states)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise

@@ -13,7 +13,7 @@ import torch
 from lib_fabric.attention.states import LayerStates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoiseLevel:
     """How noisy the references are.
 
@@ -26,7 +26,7 @@ class NoiseLevel:
     timestep: torch.Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """The references as the model saw them, all of them at one noise level.
 

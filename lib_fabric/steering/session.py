@@ -79,6 +79,7 @@ class FabricSession:
     ) -> None:
         self._host = host
         self._weighing = Weighing(request)
+        self._latents = latents
         self._states = states or StateCache()
         encoder = PictureEncoder(request, host, latents)
         self._pass = PassReferences(host, encoder, self._states)
@@ -100,6 +101,7 @@ class FabricSession:
         """
         self._effect = Effect()
         self._is_sampling = True
+        self._latents.begin_generation()
         self._states.begin_generation()
         try:
             with doing("entering the model"):

@@ -5,21 +5,28 @@ Knows torch and the shape of the states; not what the keys mean, not the host.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import torch
 
 from lib_fabric.attention.states import LayerStates
 
+logger = logging.getLogger(__name__)
+
+
+# What states are of: one model, one prompt of the references, one noise level.
+Level = Hashable
+_Key = tuple[Level, Hashable]
+
 
 @dataclass
-class _Kept:
+class _Entry:
     states: LayerStates
     num_bytes: int
     last_used_in: int
-    version: object
 
 
 class StateCache:
@@ -29,11 +36,13 @@ class StateCache:
     recently used would then drop just what is asked for next. So what the running generation or the
     one before it has used is not dropped for the running one's sake: what does not fit is not kept.
 
-    Every entry is of a version: a time in which the model is known not to have changed.
+    A level is opened before it is used, with what tells whether the model at that level is still
+    the one whose states are kept there.
     """
 
     def __init__(self, max_bytes: int = 0, device: torch.device | None = None) -> None:
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
+        self._probes: dict[Level, torch.Tensor] = {}
         self._generation = 0
         self._num_bytes = 0
         self._short_of: str | None = None
@@ -45,6 +54,11 @@ class StateCache:
         """Memory in use."""
         return self._num_bytes
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._max_bytes > 0
+
     def configure(self, max_bytes: int, device: torch.device | None) -> None:
         """Sets the budget and where states are kept; None = where they are computed."""
         if device != self._device:
@@ -53,49 +67,54 @@ class StateCache:
         self._max_bytes = max_bytes
         self._device = device
         while self._num_bytes > max_bytes:
-            self._drop(next(iter(self._kept)))
+            self._drop(next(iter(self._entries)))
 
     def begin_generation(self) -> None:
         """From here on, what was last used before the generation before this one may be dropped."""
         self._generation += 1
         self._short_of = None
+        in_use = {level for level, _ in self._entries}
+        self._probes = {level: each for level, each in self._probes.items() if level in in_use}
 
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
+    def open_level(self, level: Level, probe: torch.Tensor) -> None:
+        """Drops what is kept at `level` if `probe` is not what it was when that was computed."""
+        known = self._probes.get(level)
+        if known is not None and torch.equal(known, probe.cpu()):
+            return
+        if known is not None:
+            logger.info("The model has changed: kept reference states are dropped.")
+        self.drop_levels(lambda each: each == level)
+        self._probes[level] = probe.cpu()
 
-    def get(self, key: Hashable, device: torch.device) -> LayerStates | None:
+    def contains(self, level: Level, key: Hashable) -> bool:
+        """Whether states are kept under `key`."""
+        return (level, key) in self._entries
+
+    def get(self, level: Level, key: Hashable, device: torch.device) -> LayerStates | None:
         """Returns the states under `key` on `device`, or None."""
-        kept = self._kept.get(key)
-        if kept is None:
+        entry = self._entries.get((level, key))
+        if entry is None:
             return None
-        kept.last_used_in = self._generation
-        self._kept.move_to_end(key)
-        return _to(kept.states, device)
+        entry.last_used_in = self._generation
+        self._entries.move_to_end((level, key))
+        return _to(entry.states, device)
 
-    def version_of(self, key: Hashable) -> object | None:
-        """The version of the states under `key`; None if there are none."""
-        kept = self._kept.get(key)
-        return None if kept is None else kept.version
-
-    def join_versions(self, version: object, into: object) -> None:
-        """Makes two versions one: the model of the first is that of the second."""
-        for kept in self._kept.values():
-            if kept.version is version:
-                kept.version = into
-
-    def drop_version(self, version: object) -> None:
-        """Forgets what is of a version: its model is gone."""
-        for key in [key for key, kept in self._kept.items() if kept.version is version]:
-            self._drop(key)
-
-    def put(self, key: Hashable, states: LayerStates, version: object = None) -> None:
-        """Keeps states if the budget allows."""
+    def put(self, level: Level, key: Hashable, states: LayerStates) -> None:
+        """Keeps states, of a level that is open, if the budget allows."""
         num_bytes = sum(layer.num_bytes for layer in states.values())
-        if key in self._kept or self._is_short(states) or not self._make_room(num_bytes):
+        is_kept = (level, key) in self._entries
+        if is_kept or self._is_short(states) or not self._make_room(num_bytes):
             return
         kept = states if self._device is None else _to(states, self._device)
-        self._kept[key] = _Kept(kept, num_bytes, self._generation, version)
+        self._entries[level, key] = _Entry(kept, num_bytes, self._generation)
         self._num_bytes += num_bytes
+
+    def drop_levels(self, is_meant: Callable[[Level], bool]) -> None:
+        """Forgets what is kept at some levels."""
+        for level in list(filter(is_meant, self._probes)):
+            for key in [key for key in self._entries if key[0] == level]:
+                self._drop(key)
+            del self._probes[level]
 
     def give_way(self, device: torch.device) -> None:
         """Drops what lies on a device whose memory ran out, and keeps nothing more there in this
@@ -103,15 +122,16 @@ class StateCache:
         self._short_of = device.type
         lying_there = [
             key
-            for key, kept in self._kept.items()
-            if any(layer.keys.device.type == device.type for layer in kept.states.values())
+            for key, entry in self._entries.items()
+            if any(layer.keys.device.type == device.type for layer in entry.states.values())
         ]
         for key in lying_there:
             self._drop(key)
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._kept.clear()
+        self._entries.clear()
+        self._probes.clear()
         self._num_bytes = 0
 
     def _is_short(self, states: LayerStates) -> bool:
@@ -122,15 +142,15 @@ class StateCache:
         if num_bytes > self._max_bytes:
             return False
         while self._num_bytes + num_bytes > self._max_bytes:
-            oldest = next(iter(self._kept))
+            oldest = next(iter(self._entries))
             # One more rated picture, and the states of the others are asked for as last time.
-            if self._kept[oldest].last_used_in >= self._generation - 1:
+            if self._entries[oldest].last_used_in >= self._generation - 1:
                 return False
             self._drop(oldest)
         return True
 
-    def _drop(self, key: Hashable) -> None:
-        self._num_bytes -= self._kept.pop(key).num_bytes
+    def _drop(self, key: _Key) -> None:
+        self._num_bytes -= self._entries.pop(key).num_bytes
 
 
 def _to(states: LayerStates, device: torch.device) -> LayerStates:

@@ -169,7 +169,7 @@ def test_only_keys_and_values_are_held_and_nothing_behind_them(fake_host, settin
     """No hidden states, and no larger tensor that they are a part of."""
     states = StateCache(2**28)
     _sample(fake_host, make_request(**settings), states=states)
-    entries = [entry.states for entry in states._kept.values()]
+    entries = [entry.states for entry in states._entries.values()]
     assert entries
     for entry in entries:
         for layer in entry.values():

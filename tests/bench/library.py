@@ -22,7 +22,7 @@ from PIL import Image
 
 from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.presets import Preset
+from lib_fabric.library.preset import Preset
 from lib_fabric.page.actions import Action
 from lib_fabric.page.html.history import PAGE_SIZE
 from lib_fabric.page.outcome import PageState
@@ -132,7 +132,7 @@ class _Bench:
 
     def look(self) -> None:
         """Pages of the history, searches, the list of presets."""
-        panels = Panels(self._library, self._library.store.thumbnail)
+        panels = Panels(self._library, lambda _owner: self._library.store.thumbnail)
         page = PageState(Ratings())
         seen = {
             "history, first page, thumbnails to be made": Action("history"),
@@ -147,7 +147,7 @@ class _Bench:
             for _ in range(1 if is_first else self._repeats):
                 self._table.time(name, lambda action=action: panels.history(page, action))
         for _ in range(self._repeats):
-            self._table.time("list of presets", lambda: panels.presets(page))
+            self._table.time("list of presets", lambda: panels.presets(page, Action("presets")))
 
     def press(self) -> None:
         """Rating anew, changing the active set, opening a page."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib_fabric.infotext import WANTED, read_enabled, write_infotext
+from lib_fabric.infotext import WANTED, infotext_entries, read_enabled
 from lib_fabric.pictures import from_image
 from lib_fabric.ratings import Ratings
 from lib_fabric.request import FabricRequest
@@ -19,21 +19,13 @@ def request_with(**settings):
 
 
 def test_only_what_is_wanted_is_written():
-    written = {}
-    for wanted in WANTED:
-        written[wanted] = {"Steps": 4}
-        write_infotext(written[wanted], request_with(strength=1.5), wanted)
-    everything, settings_only, nothing = (set(written[wanted]) for wanted in WANTED)
-    assert everything == {"Steps", "FABRIC strength", "FABRIC liked"}
-    assert settings_only == {"Steps", "FABRIC strength"}
-    assert nothing == {"Steps"}
-
-
-def test_a_cell_does_not_inherit_what_the_cell_before_it_wrote():
-    params = {"Steps": 4, "FABRICATED": 1}
-    write_infotext(params, request_with(strength=1.5))
-    write_infotext(params, request_with())
-    assert set(params) == {"Steps", "FABRICATED", "FABRIC liked"}
+    request = request_with(strength=1.5)
+    everything, settings_only, nothing = (
+        set(infotext_entries(request, wanted)) for wanted in WANTED
+    )
+    assert everything == {"FABRIC strength", "FABRIC liked"}
+    assert settings_only == {"FABRIC strength"}
+    assert nothing == set()
 
 
 @pytest.mark.parametrize(

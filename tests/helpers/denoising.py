@@ -11,6 +11,7 @@ from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.host import Pass, Step
 from lib_fabric.steering.latents import LatentCache, fit_picture, reference_noise
+from lib_fabric.steering.references import PROBE_SIDE
 from lib_fabric.steering.session import FabricSession
 from tests.helpers import reference
 from tests.helpers.tiny_unet import SIZE_LATENT
@@ -66,6 +67,11 @@ def make_session(request, host, latents=None, states=None):
     session = FabricSession(request, host, latents or LatentCache(), states)
     session.fake_host = host  # for `begin_step` and `end_step`
     return session
+
+
+def is_probe(x):
+    """Whether the U-Net gets what only tells whether it is still the same."""
+    return tuple(x.shape[2:]) == (PROBE_SIDE, PROBE_SIDE)
 
 
 def begin_step(session, step):

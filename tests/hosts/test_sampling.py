@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
-from functools import partial
+import weakref
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -34,41 +34,99 @@ def recorder(log, label):
     return around
 
 
-def test_sampling_runs_inside_the_context_with_its_arguments():
-    p, log = Processing(), []
-    sampling.wrap_sampling(p, recorder(log, "a"))
-    assert p.sample(1, seeds=2) == ("original", (1,), {"seeds": 2})
-    assert log == ["enter a", "exit a"]
+def prepared(p, log, label):
+    """As `process` does."""
+    sampling.prepare_sampling(p, recorder(log, label))
 
 
-def test_wrapping_again_replaces_instead_of_nesting():
+def batch(p, *args, **kwargs):
+    """One batch, as the host makes it: the hook, then the sampling."""
+    sampling.wrap_sampling(p)
+    return p.sample(*args, **kwargs)
+
+
+def test_every_batch_is_sampled_inside_the_context_with_its_arguments():
     p, log = Processing(), []
-    sampling.wrap_sampling(p, recorder(log, "a"))
-    sampling.wrap_sampling(p, recorder(log, "b"))
-    p.sample()
+    prepared(p, log, "a")
+    for _ in range(2):
+        log.clear()
+        assert batch(p, 1, seeds=2) == ("original", (1,), {"seeds": 2})
+        assert log == ["enter a", "exit a"]
+
+
+def test_another_generation_of_the_same_object_replaces_instead_of_nesting():
+    p, log = Processing(), []
+    prepared(p, log, "a")
+    sampling.wrap_sampling(p)
+    prepared(p, log, "b")
+    batch(p)
     assert log == ["enter b", "exit b"]
 
 
-def test_a_shallow_copy_samples_itself_and_not_the_original():
+def test_a_copy_processed_between_two_batches_changes_nothing_for_the_original():
     p, log = Processing(), []
-    sampling.wrap_sampling(p, recorder(log, "original"))
+    prepared(p, log, "original")
+    batch(p)
     twin = copy.copy(p)
     twin.name = "copy"
-    sampling.release_sampling(twin)
-    assert twin.sample()[0] == "copy"
-    assert log == []
-    sampling.wrap_sampling(twin, recorder(log, "copy"))
-    assert twin.sample()[0] == "copy"
+    prepared(twin, log, "copy")
+    log.clear()
+    assert batch(twin)[0] == "copy"
     assert log == ["enter copy", "exit copy"]
+    sampling.release_sampling(twin)
+    log.clear()
+    assert batch(p)[0] == "original"
+    assert log == ["enter original", "exit original"]
+
+
+@pytest.mark.parametrize("is_steered", [True, False])
+def test_a_copy_made_while_the_original_samples_samples_itself(is_steered):
+    p, log, made = Processing(), [], []
+
+    def sample_with_a_copy():
+        twin = copy.copy(p)
+        twin.name = "copy"
+        del twin.sample
+        if is_steered:
+            prepared(twin, log, "copy")
+        made.append(batch(twin)[0])
+        return "original"
+
+    p.sample = sample_with_a_copy
+    prepared(p, log, "original")
+    assert batch(p) == "original"
+    assert made == ["copy"]
+    inner = ["enter copy", "exit copy"] if is_steered else []
+    assert log == ["enter original", *inner, "exit original"]
+
+
+@pytest.mark.parametrize("is_wrapped", [True, False])
+def test_a_copy_without_feedback_samples_itself(is_wrapped):
+    """Whatever lies on it is its original's; with our hook, without, at any moment."""
+    p, log = Processing(), []
+    prepared(p, log, "original")
+    if is_wrapped:
+        sampling.wrap_sampling(p)
+    else:
+        batch(p)
+    log.clear()
+    twin = copy.copy(p)
+    twin.name = "copy"
+    if is_wrapped:
+        sampling.release_sampling(twin)
+    assert batch(twin)[0] == "copy"
+    assert log == []
+    assert batch(p)[0] == "original"
+    assert log == ["enter original", "exit original"]
 
 
 def test_another_extensions_wrapper_is_kept():
     p, log = Processing(), []
     p.sample = lambda *args: ("theirs", args)
-    sampling.wrap_sampling(p, recorder(log, "ours"))
-    assert p.sample(3) == ("theirs", (3,))
+    prepared(p, log, "ours")
+    assert batch(p, 3) == ("theirs", (3,))
     sampling.release_sampling(p)
-    assert p.sample(4) == ("theirs", (4,))
+    assert batch(p, 4) == ("theirs", (4,))
     assert log == ["enter ours", "exit ours"]
 
 
@@ -80,12 +138,12 @@ def test_a_refused_generation_raises_from_init():
 
 
 class ControlNetLike:
-    """Replaces `p.sample` in every `process` by a function that calls what it found at first."""
+    """Replaces `p.sample`, again and again, by a function that calls what it found at first."""
 
     def __init__(self, log):
         self._log = log
 
-    def process(self, p):
+    def wrap(self, p):
         if not hasattr(p, "sample_before_hack"):
             p.sample_before_hack = p.sample
 
@@ -96,42 +154,62 @@ class ControlNetLike:
         p.sample = sample
 
 
-@pytest.mark.parametrize("is_unwrapped", [True, False])
-@pytest.mark.parametrize("is_ours_first", [True, False])
-def test_each_process_of_one_object_keeps_feedback_beside_controlnet(is_ours_first, is_unwrapped):
+@pytest.mark.parametrize("is_released", [True, False])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_each_generation_of_one_object_keeps_feedback_beside_controlnet(when, is_released):
     """Loopback runs `process` again and again on the same object."""
     p, log = Processing(), []
     theirs = ControlNetLike(log)
     for loop in range(3):
-        log.clear()
-        steps = [
-            partial(sampling.wrap_sampling, p, recorder(log, f"{loop}")),
-            partial(theirs.process, p),
-        ]
-        for step in steps if is_ours_first else reversed(steps):
-            step()
-        assert p.sample(5) == ("original", (5,), {})
-        assert log.count(f"enter {loop}") == log.count(f"exit {loop}") == log.count("theirs") == 1
-        assert len(log) == 3
-        if is_unwrapped:
-            sampling.unwrap_sampling(p)
+        prepared(p, log, loop)
+        for _ in range(2):
+            log.clear()
+            if when == "before":
+                theirs.wrap(p)
+            sampling.wrap_sampling(p)
+            if when == "after":
+                theirs.wrap(p)
+            assert p.sample(5) == ("original", (5,), {})
+            assert sorted(log) == [f"enter {loop}", f"exit {loop}", "theirs"]
+        if is_released:
+            sampling.release_sampling(p)
             p.sample()
             assert log[3:] == ["theirs"]
 
 
-def test_unwrapping_leaves_the_object_as_it_was():
-    for before in ({}, {"sample": lambda: "theirs"}):
-        p = Processing()
-        vars(p).update(before)
-        found = dict(vars(p))
-        sampling.unwrap_sampling(p)
+def test_nothing_is_left_on_the_object():
+    p, log = Processing(), []
+    found = dict(vars(p))
+    sampling.release_sampling(p)
+    sampling.wrap_sampling(p)
+    assert vars(p) == found
+    for _ in range(2):
+        prepared(p, log, "a")
+        sampling.wrap_sampling(p)
+        prepared(p, log, "b")
+        sampling.wrap_sampling(p)
+        assert vars(p) != found
+        sampling.release_sampling(p)
         assert vars(p) == found
-        for _ in range(2):
-            sampling.wrap_sampling(p, recorder([], "a"))
-            sampling.wrap_sampling(p, recorder([], "b"))
-            assert vars(p) != found
-            sampling.unwrap_sampling(p)
-            assert vars(p) == found
+
+
+def test_what_another_extension_has_kept_holds_nothing_afterwards():
+    class Session:
+        """What the context holds on to."""
+
+    def around_holding(session):
+        return lambda: nullcontext(session)
+
+    p, session = Processing(), Session()
+    left = weakref.ref(session)
+    sampling.prepare_sampling(p, around_holding(session))
+    sampling.wrap_sampling(p)
+    ControlNetLike([]).wrap(p)
+    p.sample()
+    del session
+    assert left() is not None
+    sampling.release_sampling(p)
+    assert left() is None
 
 
 def test_an_error_in_sampling_lets_the_next_one_be_wrapped():
@@ -141,8 +219,8 @@ def test_an_error_in_sampling_lets_the_next_one_be_wrapped():
         raise ZeroDivisionError
 
     p.sample = fail
-    sampling.wrap_sampling(p, recorder(log, "a"))
+    prepared(p, log, "a")
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            p.sample()
+            batch(p)
     assert log == ["enter a", "exit a"] * 2

@@ -43,6 +43,11 @@ def second_pass_by_hand(neighbour, picture):
     ).pictures
 
 
+def entries_of(infotext):
+    """What it says of FABRIC."""
+    return infotext[infotext.find("FABRIC") :].partition(", Version")[0] * ("FABRIC" in infotext)
+
+
 def test_a_generation_after_sampling_is_not_steered(neighbour, rated):
     steered = neighbour.txt2img(**payload(rated)).pictures
     both = neighbour.txt2img(**request_with("after sampling", rated)).pictures
@@ -58,6 +63,32 @@ def test_a_generation_while_sampling_is_not_steered_and_the_outer_one_is(neighbo
     assert_same([outer], steered, 0)
     red = Image.new("RGB", (64, 64), "red")
     assert_same([inner], second_pass_by_hand(neighbour, red), VAE_NOISE)
+
+
+# Not ancestral: the host draws the rest of their noise for the inner generation.
+@pytest.mark.parametrize("sampler", ["Euler", "DDIM"])
+def test_a_generation_within_a_step_is_not_steered_and_the_step_is(neighbour, rated, sampler):
+    """It comes after the step was announced, and its own end is not the end of the step."""
+    steered = neighbour.txt2img(**payload(rated, sampler_name=sampler)).pictures
+    request = request_with("in a step", rated, sampler_name=sampler)
+    outer, inner = neighbour.txt2img(**request).pictures
+    assert_same([outer], steered, 0)
+    red = Image.new("RGB", (64, 64), "red")
+    assert_same([inner], second_pass_by_hand(neighbour, red), VAE_NOISE)
+
+
+@pytest.mark.parametrize("has_fabric", [True, False])
+def test_a_copy_processed_between_batches_changes_nothing(neighbour, rated, has_fabric):
+    when = "copy between batches" if has_fabric else "copy without FABRIC between batches"
+    steered = neighbour.txt2img(**payload(rated, n_iter=2))
+    copied = neighbour.txt2img(**payload(rated if has_fabric else None, seed=5))
+    both = neighbour.txt2img(**request_with(when, rated, n_iter=2))
+    assert_same(both.pictures, steered.pictures + copied.pictures * 2, 0)
+    # Each says what it was made with, though copies come with their original's infotext.
+    assert [entries_of(text) for text in both.infotexts] == [
+        entries_of(text) for text in steered.infotexts + copied.infotexts * 2
+    ]
+    assert entries_of(copied.infotexts[0]) == (entries_of(steered.infotexts[0]) * has_fabric)
 
 
 def test_afterwards_nothing_is_left(neighbour, rated):

@@ -250,6 +250,23 @@ def test_a_file_of_a_newer_version_is_left_alone(path):
     assert path.read_bytes() == before
 
 
+def test_a_newer_file_of_another_make_is_not_even_repaired(path):
+    """Another journal, columns that hold what ours do not, tables of other names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE other (x TEXT)")
+    connection.execute("INSERT INTO other VALUES (X'00')")
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    assert "newer version of FABRIC" in _refusal(_names, _database(path))
+    assert "newer version of FABRIC" in _refusal(_put, _database(path), "x")
+    assert path.read_bytes() == before
+    assert _broken(path) == []
+
+
 def test_an_older_file_gets_the_new_tables_and_keeps_its_rows(path, monkeypatch):
     _put(_database(path), "kept")
     more = (*MIGRATIONS, ("CREATE TABLE later (x)", "INSERT INTO later VALUES (1)"))
@@ -258,7 +275,8 @@ def test_an_older_file_gets_the_new_tables_and_keeps_its_rows(path, monkeypatch)
     assert _names(database) == ["from a file", "kept"]
     count = database.read(lambda c: c.execute("SELECT COUNT(*) FROM later").fetchone()[0])
     assert count == 1
-    assert database.read(lambda c: c.execute("PRAGMA user_version").fetchone()[0]) == 2
+    version = database.read(lambda c: c.execute("PRAGMA user_version").fetchone()[0])
+    assert version == len(MIGRATIONS) + 1
 
 
 def test_a_migration_that_fails_changes_nothing(path, monkeypatch):

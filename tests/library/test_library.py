@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lib_fabric.errors import FabricError
 from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.library.presets import Preset
+from lib_fabric.library.preset import Preset
 from lib_fabric.ratings import Ratings
 from tests.helpers.pictures import image, picture_id, rated
 

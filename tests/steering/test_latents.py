@@ -157,6 +157,8 @@ def test_the_latent_used_longest_ago_goes_first():
     encode, cache = _Encoder(), LatentCache(max_latents=2)
 
     def use(shade):
+        cache.begin_generation()
+        cache.begin_generation()  # so that nothing is still in use
         count = len(encode.sizes_px)
         cache.latent(_picture(shade), (6, 8), encode, "vae")
         return "encoded" if len(encode.sizes_px) > count else "kept"
@@ -165,6 +167,26 @@ def test_the_latent_used_longest_ago_goes_first():
     assert used == [
         (1, "encoded"), (2, "encoded"), (1, "kept"), (3, "encoded"), (1, "kept"), (2, "encoded"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("num_pictures", [2, 3, 9])
+def test_what_a_batch_uses_is_there_for_the_next_however_much_it_is(num_pictures):
+    """Many pictures, first pass, refiner and hires pass have more latents than the limit."""
+    encode, cache = _Encoder(), LatentCache(max_latents=4)
+    for _batch in range(3):
+        cache.begin_generation()
+        for size in ((6, 8), (12, 16)):
+            for shade in range(num_pictures):
+                cache.latent(_picture(shade), size, encode, "vae")
+    assert len(encode.sizes_px) == 2 * num_pictures
+    # What nobody asks for any more goes.
+    for _batch in range(2):
+        cache.begin_generation()
+        cache.latent(_picture(0), (6, 8), encode, "vae")
+    cache.begin_generation()
+    count = len(encode.sizes_px)
+    cache.latent(_picture(1), (6, 8), encode, "vae")
+    assert len(encode.sizes_px) == count + (num_pictures > 2)
 
 
 def test_a_failed_encoding_is_not_kept():

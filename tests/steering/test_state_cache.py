@@ -14,9 +14,10 @@ from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.state_cache import StateCache
-from tests.helpers.denoising import begin_step, end_step, make_session, make_step
+from tests.helpers.denoising import begin_step, end_step, is_probe, make_session, make_step
 
 CPU = torch.device("cpu")
+LEVEL = "one level"
 
 
 def states(num_floats=4):
@@ -30,38 +31,38 @@ ENTRY_BYTES = 2 * 4 * 4
 def test_what_was_put_comes_back():
     cache = StateCache(10 * ENTRY_BYTES)
     entry = states()
-    cache.put("a", entry)
-    assert torch.equal(cache.get("a", CPU)[0].keys, entry[0].keys)
-    assert cache.get("b", CPU) is None
+    cache.put(LEVEL, "a", entry)
+    assert torch.equal(cache.get(LEVEL, "a", CPU)[0].keys, entry[0].keys)
+    assert cache.get(LEVEL, "b", CPU) is None
     assert cache.num_bytes == ENTRY_BYTES
 
 
 def test_nothing_is_kept_without_a_budget():
     cache = StateCache(0)
-    cache.put("a", states())
-    assert cache.get("a", CPU) is None
+    cache.put(LEVEL, "a", states())
+    assert cache.get(LEVEL, "a", CPU) is None
 
 
 def test_a_running_generation_keeps_what_it_used_and_refuses_the_rest():
     cache = StateCache(2 * ENTRY_BYTES)
     cache.begin_generation()
     for key in "abc":
-        cache.put(key, states())
-    assert [cache.get(key, CPU) is not None for key in "abc"] == [True, True, False]
+        cache.put(LEVEL, key, states())
+    assert [cache.get(LEVEL, key, CPU) is not None for key in "abc"] == [True, True, False]
 
 
 def test_what_the_generation_before_did_not_use_makes_room():
     cache = StateCache(2 * ENTRY_BYTES)
     cache.begin_generation()
-    cache.put("a", states())
-    cache.put("b", states())
+    cache.put(LEVEL, "a", states())
+    cache.put(LEVEL, "b", states())
     cache.begin_generation()
-    cache.get("a", CPU)
-    cache.put("c", states())
-    assert "c" not in cache
+    cache.get(LEVEL, "a", CPU)
+    cache.put(LEVEL, "c", states())
+    assert not cache.contains(LEVEL, "c")
     cache.begin_generation()
-    cache.put("c", states())
-    assert [cache.get(key, CPU) is not None for key in "abc"] == [True, False, True]
+    cache.put(LEVEL, "c", states())
+    assert [cache.get(LEVEL, key, CPU) is not None for key in "abc"] == [True, False, True]
 
 
 @pytest.mark.parametrize(("num_kept", "num_steps"), [(45, 20), (45, 16), (30, 16), (7, 5)])
@@ -71,8 +72,8 @@ def test_one_more_picture_does_not_push_out_the_others(num_kept, num_steps):
         cache.begin_generation()
         found = 0
         for key in [(step, each) for step in range(num_steps) for each in pictures]:
-            found += cache.get(key, CPU) is not None
-            cache.put(key, states())
+            found += cache.get(LEVEL, key, CPU) is not None
+            cache.put(LEVEL, key, states())
         if pictures != "ab":
             # All that had room, but for what the new picture may have taken of it.
             assert found >= min(num_kept, (len(pictures) - 1) * num_steps) - (pictures == "abcd")
@@ -80,31 +81,35 @@ def test_one_more_picture_does_not_push_out_the_others(num_kept, num_steps):
 
 def test_states_do_not_stay_where_none_are_kept_any_more():
     cache = StateCache(3 * ENTRY_BYTES)
-    cache.put("a", states())
+    cache.put(LEVEL, "a", states())
     cache.configure(3 * ENTRY_BYTES, None)
-    assert "a" in cache
+    assert cache.contains(LEVEL, "a")
     cache.configure(3 * ENTRY_BYTES, CPU)
     assert cache.num_bytes == 0
 
 
-def test_versions_are_joined_and_dropped_apart():
-    cache = StateCache(10 * ENTRY_BYTES)
-    for key, version in {"a": "old", "b": "old", "c": "new", "d": "other"}.items():
-        cache.put(key, states(), version)
-    cache.join_versions("old", "new")
-    assert [cache.version_of(key) for key in "abcde"] == ["new", "new", "new", "other", None]
-    cache.drop_version("new")
-    assert [key in cache for key in "abcd"] == [False, False, False, True]
+def test_what_another_model_made_at_a_level_is_dropped():
+    cache, same, other = StateCache(10 * ENTRY_BYTES), torch.tensor([7]), torch.tensor([8])
+    for level in (1, 2):
+        cache.open_level(level, same)
+        cache.put(level, "a", states())
+    cache.open_level(1, same)
+    assert cache.contains(1, "a")
+    cache.open_level(1, other)
+    assert not cache.contains(1, "a")
+    assert cache.contains(2, "a")
     assert cache.num_bytes == ENTRY_BYTES
+    cache.drop_levels(lambda level: level == 2)
+    assert cache.num_bytes == 0
 
 
 def test_a_smaller_budget_drops_at_once():
     cache = StateCache(3 * ENTRY_BYTES)
     for key in "abc":
-        cache.put(key, states())
+        cache.put(LEVEL, key, states())
     cache.configure(ENTRY_BYTES, None)
     assert cache.num_bytes == ENTRY_BYTES
-    assert cache.get("c", CPU) is not None
+    assert cache.get(LEVEL, "c", CPU) is not None
 
 
 @given(
@@ -117,9 +122,9 @@ def test_the_budget_is_never_exceeded(budget, steps):
     cache = StateCache(budget * ENTRY_BYTES)
     for do, key, size in steps:
         if do == "put":
-            cache.put(key, states(4 * size))
+            cache.put(LEVEL, key, states(4 * size))
         elif do == "get":
-            cache.get(key, CPU)
+            cache.get(LEVEL, key, CPU)
         else:
             cache.begin_generation()
         assert 0 <= cache.num_bytes <= budget * ENTRY_BYTES
@@ -128,14 +133,17 @@ def test_the_budget_is_never_exceeded(budget, steps):
 
 
 class Counting:
-    """Counts the calls of a U-Net's class forward, the reference pass's included."""
+    """Counts the calls of a U-Net's class forward, the reference pass's included, not the probes.
+
+    Those take so small a picture that they are next to nothing.
+    """
 
     def __init__(self, unet, monkeypatch):
         self.calls = 0
         original = type(unet).forward
 
         def forward(module, *args, **kwargs):
-            self.calls += 1
+            self.calls += not is_probe(args[0])
             return original(module, *args, **kwargs)
 
         monkeypatch.setattr(type(unet), "forward", forward)
@@ -243,7 +251,6 @@ def test_pictures_kept_apart_are_checked_once_and_then_together(fake_host, monke
         counting = Counting(fake_host.current_unet, monkeypatch)
         both = generate(fake_host, cache)
         own_calls, check = 3, 1
-        # Two of different times fit into one pass.
         assert counting.calls == own_calls + check
         monkeypatch.undo()
     assert_equal(both, generate(fake_host, StateCache()))

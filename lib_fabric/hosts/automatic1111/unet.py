@@ -122,7 +122,9 @@ class LdmUnet:
         num_rows = noised.shape[0]
         x = noised.to(call.x)
         if conditioning.concat is not None:
-            concat = conditioning.concat.to(call.x)
+            # A probe of the model is smaller than the pictures.
+            height, width = x.shape[2:]
+            concat = conditioning.concat[..., :height, :width].to(call.x)
             x = torch.cat([x, concat.expand(num_rows, -1, -1, -1)], dim=1)
         if x.shape[1] != call.x.shape[1]:
             raise UnsupportedModelError(

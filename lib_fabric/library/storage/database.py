@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import operator
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._rebuilds: list[Work[None]] = []
+        self._rebuilds: list[tuple[int, Work[None]]] = []
         self._is_checked = False
 
     @property
@@ -58,12 +59,13 @@ class Database:
         """Where the file lies."""
         return self._path.parent
 
-    def add_rebuild(self, rebuild: Work[None]) -> None:
-        """Registers a function that fills a new, empty database from what files tell.
+    def add_rebuild(self, rebuild: Work[None], since: int = 1) -> None:
+        """Registers a function that fills the new tables of version `since` from what files tell.
 
-        To be called before the first use. It runs inside the transaction that makes the tables.
+        To be called before the first use. It runs inside the transaction that makes the tables,
+        after those of earlier versions, whose tables are filled then.
         """
-        self._rebuilds.append(rebuild)
+        self._rebuilds.append((since, rebuild))
 
     def read(self, work: Work[T]) -> T:
         """Returns `work(connection)`, run in one transaction that sees one state of the file.
@@ -113,8 +115,6 @@ class Database:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
-            connection.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
-            connection.execute("PRAGMA synchronous = FULL")
             # One garbled letter must not make a whole table unreadable.
             connection.text_factory = _text
             yield connection
@@ -122,29 +122,30 @@ class Database:
             connection.close()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Checks the file once per process; makes or updates the tables if need be."""
+        """Checks the file once per process; makes or updates the tables if need be.
+
+        First of all that it is not of a newer version, whose journal may be of another kind too.
+        """
+        version = _known_version(connection)
         if not self._is_checked:
             _check(connection)
             self._is_checked = True
-        if _version(connection) != len(MIGRATIONS):
+        connection.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
+        connection.execute("PRAGMA synchronous = FULL")
+        if version < len(MIGRATIONS):
             with _transaction(connection, _WRITING):
                 self._migrate(connection)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         # Read again: another process may have done it while we waited for the lock.
-        version = _version(connection)
-        if version > len(MIGRATIONS):
-            raise FabricError(
-                "the history was written by a newer version of FABRIC. Update FABRIC.",
-                status_code=500,
-            )
+        version = _known_version(connection)
         if version == 0 and _tables(connection):
             raise sqlite3.DatabaseError("malformed: tables without a version")
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 connection.execute(statement)
-        if version == 0:
-            for rebuild in self._rebuilds:
+        for since, rebuild in sorted(self._rebuilds, key=operator.itemgetter(0)):
+            if since > version:
                 rebuild(connection)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
@@ -232,6 +233,15 @@ def _unused(path: Path) -> Path:
 
 def _version(connection: sqlite3.Connection) -> int:
     return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _known_version(connection: sqlite3.Connection) -> int:
+    version = _version(connection)
+    if version > len(MIGRATIONS):
+        raise FabricError(
+            "the history was written by a newer version of FABRIC. Update FABRIC.", status_code=500
+        )
+    return version
 
 
 @contextlib.contextmanager

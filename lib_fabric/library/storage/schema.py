@@ -41,4 +41,12 @@ _FIRST = (
         PRIMARY KEY (owner, folded_name)
     )""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+# Who may open a picture by its id; filled by owners.py.
+_OWNERS = (
+    """CREATE TABLE picture_owners (
+        picture_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        PRIMARY KEY (picture_id, owner)
+    )""",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWNERS)

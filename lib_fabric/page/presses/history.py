@@ -19,7 +19,7 @@ class HistoryEntries:
 
     def __init__(self, library: Library) -> None:
         self._history = library.history
-        self._store = library.store
+        self._library = library
 
     def record(
         self, page: PageState, picture_id: str, verdict: ListName, details: Details | None = None
@@ -55,7 +55,7 @@ class HistoryEntries:
             return
         if change.before is None:
             self._history.forget(page.owner, page.tab, change.picture_id)
-        elif self._store.find(change.picture_id) is not None:
+        elif self._library.pictures_of(page.owner).find(change.picture_id) is not None:
             self._history.restore(page.owner, page.tab, change.before)
 
 

@@ -1,6 +1,6 @@
 """Presses that set or change the lists by what the page itself knows: weights, reload, undo.
 
-Knows the store and active sets; not the gallery, not files.
+Knows pictures and active sets; not the gallery, not files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ListPresses:
     def __init__(
         self, library: Library, entries: HistoryEntries, max_pictures: Callable[[], int]
     ) -> None:
-        self._store = library.store
+        self._library = library
         self._active_sets = library.active_sets
         self._entries = entries
         self._max_pictures = max_pictures
@@ -56,18 +56,17 @@ class ListPresses:
             note=note_of(left_out, turned),
             switch_on=action.was_on and bool(ratings),
             settings=settings if turned else None,
-            presets_changed=True,
         )
 
-    def sync(self, action: Action, _page: PageState) -> Outcome:
+    def sync(self, action: Action, page: PageState) -> Outcome:
         """Lists that infotext has set: whole ids for short ones, and what is missing named."""
-        found, missing = self._found(read_lists(action.liked, action.disliked))
+        found, missing = self._found(page, action)
         ratings, left_out = fit_lists(found, self._max_pictures())
         return Outcome(ratings, note=note_of(_missing(missing), left_out))
 
     def restore(self, action: Action, page: PageState) -> Outcome:
         """Undo: the lists as they were, and the history with them."""
-        found, _ = self._found(read_lists(action.liked, action.disliked))
+        found, _ = self._found(page, action)
         ratings, left_out = fit_lists(found, self._max_pictures())
         outcome = Outcome(ratings, note=note_of(left_out))
         change = Change.from_text(action.change)
@@ -78,9 +77,10 @@ class ListPresses:
             outcome.note = unwritten(error)
         return outcome
 
-    def _found(self, ratings: Ratings[str]) -> tuple[Ratings[str], list[str]]:
-        """Ratings with whole ids, and the ids that the store does not have."""
-        whole = ratings.map(self._store.find)
+    def _found(self, page: PageState, action: Action) -> tuple[Ratings[str], list[str]]:
+        """The action's lists with whole ids, and the ids that open nothing for the page's owner."""
+        ratings = read_lists(action.liked, action.disliked)
+        whole = ratings.map(self._library.pictures_of(page.owner).find)
         missing = [
             asked.picture[:SHORT_ID_DIGITS]
             for asked, found in zip(ratings, whole, strict=True)

@@ -1,6 +1,6 @@
 """Presses on one picture: in the gallery, a file, a tile of the lists or of the history.
 
-Knows the store and the history's entries; is handed how a gallery's picture is opened.
+Knows pictures and the history's entries; is handed how a gallery's picture is opened.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import logging
 from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.store import PictureStore
+from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Outcome, PageState
 from lib_fabric.page.presses.history import HistoryEntries, unwritten
-from lib_fabric.pictures import decode_base64
-from lib_fabric.ratings import ListName
+from lib_fabric.pictures import Picture, decode_base64, from_image
+from lib_fabric.ratings import ListName, Ratings
 
 _log = logging.getLogger(__name__)
 _UNREADABLE = "That picture could not be read. Generate it again."
@@ -30,23 +30,23 @@ _ALREADY: dict[ListName, str] = {
 class PicturePresses:
     """Carries them out; each raises FabricError for what cannot be done."""
 
-    def __init__(self, store: PictureStore, entries: HistoryEntries, host: PageHost) -> None:
-        self._store = store
+    def __init__(self, library: Library, entries: HistoryEntries, host: PageHost) -> None:
+        self._library = library
         self._entries = entries
         self._host = host
 
     def rate(self, action: Action, page: PageState) -> Outcome:
         """A thumb on a gallery picture."""
         image = self._shown_image(action, page)
-        picture_id = self._store.add(image).id
-        ratings = page.ratings.rate(picture_id, action.to, self._host.max_pictures())
+        picture = from_image(image)
+        ratings = self._rated(page, picture, action.to)
         details = self._host.picture_details(image)
-        change, note = self._entries.record(page, picture_id, action.to, details)
-        return Outcome(ratings, picture_id, note, change=change)
+        change, note = self._entries.record(page, picture.id, action.to, details)
+        return Outcome(ratings, picture.id, note, change=change)
 
     def unrate(self, action: Action, page: PageState) -> Outcome:
         """A thumb pressed again takes its rating back, out of the history as well."""
-        picture_id = self._store.add(self._shown_image(action, page)).id
+        picture_id = from_image(self._shown_image(action, page)).id
         outcome = Outcome(page.ratings.remove(picture_id), picture_id)
         try:
             outcome.change = self._entries.forget(page, picture_id)
@@ -57,19 +57,19 @@ class PicturePresses:
     def add(self, action: Action, page: PageState) -> Outcome:
         """A file of the user's own."""
         name = readable_name(action.name)
-        picture_id = self._store.add(decode_base64(action.data, name)).id
-        if page.ratings.list_of(picture_id) == action.to:
+        picture = decode_base64(action.data, name)
+        ratings = self._rated(page, picture, action.to)
+        if ratings == page.ratings:
             note = Note(Message(_ALREADY[action.to], name), is_warning=False)
-            return Outcome(page.ratings, picture_id, note)
-        ratings = page.ratings.rate(picture_id, action.to, self._host.max_pictures())
-        change, note = self._entries.record(page, picture_id, action.to)
-        return Outcome(ratings, picture_id, note, change=change)
+            return Outcome(ratings, picture.id, note)
+        change, note = self._entries.record(page, picture.id, action.to)
+        return Outcome(ratings, picture.id, note, change=change)
 
     def activate(self, action: Action, page: PageState) -> Outcome:
         """A thumb in the history: into the list, or out of it if it is there."""
         if page.ratings.list_of(action.picture_id) == action.to:
             return Outcome(page.ratings.remove(action.picture_id))
-        picture_id = self._store.find(action.picture_id)
+        picture_id = self._library.pictures_of(page.owner).find(action.picture_id)
         if picture_id is None:
             raise FabricError("That picture's file is gone.")
         ratings = page.ratings.rate(picture_id, action.to, self._host.max_pictures())
@@ -86,6 +86,12 @@ class PicturePresses:
         ratings = page.ratings.move(action.picture_id, action.to, self._host.max_pictures())
         change, note = self._entries.record(page, action.picture_id, action.to)
         return Outcome(ratings, note=note, change=change)
+
+    def _rated(self, page: PageState, picture: Picture, to: ListName) -> Ratings[str]:
+        """Rates a picture and keeps it, unless the list is full already."""
+        ratings = page.ratings.rate(picture.id, to, self._host.max_pictures())
+        self._library.pictures_of(page.owner).add(picture)
+        return ratings
 
     def _shown_image(self, action: Action, page: PageState) -> Image.Image:
         entry = page.shown.pick(action.index)

@@ -28,7 +28,7 @@ class Presses:
     def __init__(self, library: Library, host: PageHost) -> None:
         self._active_sets = library.active_sets
         entries = HistoryEntries(library)
-        pictures = PicturePresses(library.store, entries, host)
+        pictures = PicturePresses(library, entries, host)
         lists = ListPresses(library, entries, host.max_pictures)
         presets = PresetPresses(library, host.max_pictures)
         self._by_name: dict[str, Press] = {

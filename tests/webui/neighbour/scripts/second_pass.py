@@ -1,15 +1,20 @@
-"""A neighbour that makes every picture once more by img2img, as face fixers do.
+"""A neighbour that generates inside a generation.
 
-Its inner generation gets the outer one's scripts without FABRIC, with the outer one's arguments.
+It makes every picture once more by img2img, as face fixers do: with the outer one's scripts without
+FABRIC, and the outer one's arguments; or another picture in the midst of it, between the passes or
+within a step. Or it processes a copy of the outer one between its batches, with all its scripts.
 """
 
 import copy
 
 import gradio as gr
-from modules import processing, scripts
+from modules import processing, script_callbacks, scripts
 from PIL import Image
 
 OFF, AFTER, WHILE_SAMPLING = "off", "after sampling", "while sampling"
+IN_A_STEP = "in a step"
+COPY, PLAIN_COPY = "copy between batches", "copy without FABRIC between batches"
+registered = []
 
 
 class SecondPassScript(scripts.Script):
@@ -20,20 +25,43 @@ class SecondPassScript(scripts.Script):
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img):
-        return [gr.Radio([OFF, AFTER, WHILE_SAMPLING], value=OFF, label="When")]
+        return [gr.Radio([OFF, AFTER, WHILE_SAMPLING, IN_A_STEP, COPY, PLAIN_COPY], value=OFF, label="When")]
 
     def postprocess_image(self, p, pp, when):
         if when == AFTER and not getattr(p, "is_second_pass", False):
             pp.image = second_pass(p, pp.image)
 
+    def postprocess_batch(self, p, when, *args, **kwargs):
+        if when in (COPY, PLAIN_COPY) and not getattr(p, "is_second_pass", False):
+            p.of_copies = [*getattr(p, "of_copies", []), *processed_copy(p, when == COPY)]
+
     def before_hr(self, p, when):
         if when == WHILE_SAMPLING:
             p.second_picture = second_pass(p, Image.new("RGB", (64, 64), "red"))
 
+    def process(self, p, when):
+        if when != IN_A_STEP or getattr(p, "is_second_pass", False):
+            return
+        p.second_in_step = 3
+        if not registered:
+            # Not when it is loaded: it is to come after everybody else's.
+            script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
+            registered.append(on_cfg_denoiser)
+
     def postprocess(self, p, processed, when):
-        if when == WHILE_SAMPLING:
+        if hasattr(p, "second_picture"):
             processed.images.append(p.second_picture)
             processed.infotexts.append("second pass")
+        for picture, infotext in getattr(p, "of_copies", []):
+            processed.images.append(picture)
+            processed.infotexts.append(infotext)
+
+
+def on_cfg_denoiser(params):
+    p = params.denoiser.p
+    if params.denoiser.step == getattr(p, "second_in_step", None):
+        p.second_in_step = None
+        p.second_picture = second_pass(p, Image.new("RGB", (64, 64), "red"))
 
 
 def second_pass(p, image):
@@ -54,9 +82,27 @@ def second_pass(p, image):
     inner.is_second_pass = True
     # Else the page's seed, steps and sampler would replace those above.
     inner.is_api = True
-    inner.scripts = copy.copy(p.scripts)
-    inner.scripts.alwayson_scripts = [
-        script for script in p.scripts.alwayson_scripts if script.title() != "FABRIC"
-    ]
+    inner.scripts = without_fabric(p.scripts)
     inner.script_args = copy.copy(p.script_args)
     return processing.process_images(inner).images[0]
+
+
+def processed_copy(p, has_fabric):
+    """The pictures of a copy with another seed, with their infotexts."""
+    inner = copy.copy(p)
+    inner.is_second_pass, inner.of_copies = True, []
+    inner.n_iter, inner.seed = 1, 5
+    if not has_fabric:
+        inner.scripts = without_fabric(p.scripts)
+    processed = processing.process_images(inner)
+    return list(zip(processed.images, processed.infotexts, strict=True))
+
+
+def without_fabric(runner):
+    fewer = copy.copy(runner)
+    fewer.alwayson_scripts = [
+        script for script in runner.alwayson_scripts if script.title() != "FABRIC"
+    ]
+    # The host remembers hooks by how many scripts there are.
+    fewer.callback_map = {}
+    return fewer

@@ -9,6 +9,8 @@ import io
 
 from PIL import Image
 
+# Of the longer side, as the page shows them.
+THUMBNAIL_PX = 176
 _END = b"\xff\xd9"
 
 
