@@ -200,9 +200,26 @@ class WebuiHost:
             is_last=denoiser.step + 1 >= total,
         )
 
+    def ends_step(self, params: Any) -> bool:  # noqa: ANN401 (the host's CFGDenoisedParams)
+        """Whether the denoiser whose calls are over is our own object's.
+
+        The callback does not say whose it is; but each denoiser has a wrapper of its own around
+        the model.
+        """
+        inner_model = getattr(params, "inner_model", None)
+        return inner_model is None or inner_model is self._p.sampler.model_wrap_cfg.inner_model
+
     def end_step(self) -> None:
         """U-Net calls from here on are of no step of ours."""
         self._rows.begin(())
+
+    def begin_other_step(self) -> None:
+        """A generation inside this one begins a step; its U-Net calls are not ours."""
+        self._rows.begin_other()
+
+    def end_other_step(self) -> None:
+        """They are over."""
+        self._rows.end_other()
 
     def _prompts_of(self) -> list[int]:
         """How many prompts AND joins for each picture of the batch; empty where not known."""

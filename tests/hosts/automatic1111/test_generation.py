@@ -116,6 +116,14 @@ def test_callbacks_of_inner_generations_are_not_ours(host):
     assert adapter.owns(SimpleNamespace()), "before 1.8.0 the callback has no denoiser"
 
 
+def test_the_end_of_an_inner_generations_step_is_not_ours(host):
+    denoiser = SimpleNamespace(inner_model=object())
+    adapter = adapter_for(host, denoiser)
+    assert adapter.ends_step(SimpleNamespace(inner_model=denoiser.inner_model))
+    assert not adapter.ends_step(SimpleNamespace(inner_model=object()))
+    assert adapter.ends_step(SimpleNamespace()), "where the host does not say"
+
+
 class SamplingVae(nn.Module):
     """Encodes like SDXL's: a sample drawn from torch's global stream."""
 
