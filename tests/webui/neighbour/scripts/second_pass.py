@@ -11,9 +11,9 @@ import gradio as gr
 from modules import processing, script_callbacks, scripts
 from PIL import Image
 
-OFF, AFTER, WHILE_SAMPLING = "off", "after sampling", "while sampling"
-IN_A_STEP = "in a step"
+OFF, AFTER, WHILE_SAMPLING, IN_A_STEP = "off", "after sampling", "while sampling", "in a step"
 COPY, PLAIN_COPY = "copy between batches", "copy without FABRIC between batches"
+CHOICES = [OFF, AFTER, WHILE_SAMPLING, IN_A_STEP, COPY, PLAIN_COPY]
 registered = []
 
 
@@ -25,11 +25,7 @@ class SecondPassScript(scripts.Script):
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img):
-        return [
-            gr.Radio(
-                [OFF, AFTER, WHILE_SAMPLING, IN_A_STEP, COPY, PLAIN_COPY], value=OFF, label="When"
-            )
-        ]
+        return [gr.Radio(CHOICES, value=OFF, label="When")]
 
     def postprocess_image(self, p, pp, when):
         if when == AFTER and not getattr(p, "is_second_pass", False):
