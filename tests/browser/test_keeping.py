@@ -67,6 +67,8 @@ def test_reload_ui_and_a_crash_leave_the_tick_as_it_was(rated, webui_url, is_on)
 
 
 def test_a_tick_that_infotext_sets_outlasts_the_page(rated, webui_url):
+    reload(rated, webui_url)
+    expect(rated.is_enabled).to_be_checked()
     rated.paste("a circle\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64")
     expect(rated.is_enabled).not_to_be_checked()
     rated.page.evaluate("() => { document.body.innerHTML = ''; }")
