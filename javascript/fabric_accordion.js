@@ -8,11 +8,15 @@
     const {request} = presses;
 
     const historyOf = tabs.stateOf(() => ({search: '', offset: 0}));
+    // Where the list of presets is to begin in the next answer; null for where it does.
+    const presetsOf = tabs.stateOf(() => ({wanted: null}));
     const switchOf = tabs.stateOf(() => ({isOffByHand: false}));
     const handlers = {
         undo: tab => presses.undo(tab),
         newer: (tab, button) => turn(tab, button, -1),
         older: (tab, button) => turn(tab, button, 1),
+        previous: (tab, button) => turnPresets(tab, button, -1),
+        next: (tab, button) => turnPresets(tab, button, 1),
         weigh,
         search,
     };
@@ -55,17 +59,37 @@
     }
 
     function turn(tab, button, direction) {
-        const {offset, size} = button.closest('[data-offset]').dataset;
-        historyOf(tab).offset = Math.max(0, Number(offset) + direction * Number(size));
+        historyOf(tab).offset = turned(button, direction);
         request(tab, {do: 'history'});
     }
 
-    /** What every action says of the accordion; the answer brings the history if it is open. */
+    function turnPresets(tab, button, direction) {
+        presetsOf(tab).wanted = turned(button, direction);
+        request(tab, {do: 'presets'});
+    }
+
+    function turned(button, direction) {
+        const {offset, size} = button.closest('[data-offset]').dataset;
+        return Math.max(0, Number(offset) + direction * Number(size));
+    }
+
+    /** What every action says of the accordion; the answer brings along what is open. */
     function view(tab) {
         const {search: text, offset} = historyOf(tab);
-        const shows = isOpen(tab, 'history');
         const isOff = switchOf(tab).isOffByHand;
-        return {shows_history: shows, search: text, offset: offset, switched_off: isOff};
+        return {
+            shows_history: isOpen(tab, 'history'), search: text, offset: offset,
+            shows_presets: isOpen(tab, 'presets'), presets_offset: presetsOffset(tab),
+            switched_off: isOff,
+        };
+    }
+
+    function presetsOffset(tab) {
+        const {wanted} = presetsOf(tab);
+        presetsOf(tab).wanted = null;
+        // Else where the answer before has put it, which may have been another page.
+        const pager = element(tab, 'presets').querySelector('[data-offset]');
+        return wanted ?? Number(pager?.dataset.offset ?? 0);
     }
 
     // ---- kept right -----------------------------------------------------------------------------

@@ -123,13 +123,18 @@ def on_cfg_denoiser(params):
     for adapter, session in SAMPLING[-1:]:
         if adapter.owns(params):
             session.begin_step(partial(adapter.begin_step, params))
+        else:
+            adapter.begin_other_step()
 
 
 def on_cfg_denoised(params):
     """Disarms it after the last of them."""
     for adapter, session in SAMPLING[-1:]:
-        adapter.end_step()
-        session.end_step()
+        if adapter.ends_step(params):
+            adapter.end_step()
+            session.end_step()
+        else:
+            adapter.end_other_step()
 
 
 script_callbacks.on_cfg_denoiser(on_cfg_denoiser)

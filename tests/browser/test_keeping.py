@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
+
+from lib_fabric.page.html.presets import PAGE_SIZE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -64,6 +67,8 @@ def test_reload_ui_and_a_crash_leave_the_tick_as_it_was(rated, webui_url, is_on)
 
 
 def test_a_tick_that_infotext_sets_outlasts_the_page(rated, webui_url):
+    reload(rated, webui_url)
+    expect(rated.is_enabled).to_be_checked()
     rated.paste("a circle\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64")
     expect(rated.is_enabled).not_to_be_checked()
     rated.page.evaluate("() => { document.body.innerHTML = ''; }")
@@ -252,6 +257,35 @@ def test_a_preset_is_exported_and_imported(saved, tmp_path):
     chooser.value.set_files(str(file))
     expect(presets.locator(".fabric-preset", has_text="(2)")).to_have_count(1)
     page.expect_note("Imported as ")
+
+
+def test_presets_are_turned_page_by_page(rated, request):
+    presets = rated.open_panel("presets")
+    own = presets.locator(".fabric-preset", has_text=request.node.name)
+    names = [f"{request.node.name} {number:02}" for number in range(PAGE_SIZE + 2)]
+    for name in names:
+        presets.locator(".fabric-name").fill(name)
+        presets.locator(".fabric-name").press("Enter")
+        # Each is shown, whichever page it is on.
+        expect(own.filter(has_text=name)).to_have_count(1)
+    pager = presets.locator(".fabric-pager span")
+    last = pager.text_content()
+    presets.locator("[data-do=previous]").click()
+    expect(pager).to_have_text(re.compile(rf"^1–{PAGE_SIZE} / "))
+    # What changes the list leaves the page where it is.
+    answer_dialogs(rated)
+    own.filter(has_text=names[0]).locator("[data-do=delete]").click()
+    expect(own.filter(has_text=names[0])).to_have_count(0)
+    expect(pager).to_have_text(re.compile(rf"^1–{PAGE_SIZE} / "))
+    presets.locator("[data-do=next]").click()
+    expect(pager).not_to_have_text(last)
+    expect(pager).to_have_text(re.compile(rf"^{PAGE_SIZE + 1}–"))
+    for name in names[:0:-1]:
+        row = own.filter(has_text=name)
+        if not row.count():
+            presets.locator("[data-do=previous]").click()
+        row.locator("[data-do=delete]").click()
+        expect(row).to_have_count(0)
 
 
 def test_enter_that_ends_a_composed_word_saves_nothing(rated):

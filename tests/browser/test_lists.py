@@ -143,6 +143,7 @@ def test_a_file_dropped_after_a_drag_that_an_answer_cut_short_is_added(
     opened.expect_lists(2, 0)
     opened.drop_zone("disliked").evaluate(DROP, ["cat.png", "image/png", PNG_8X8])
     opened.expect_lists(2, 1)
+    expect(opened.gallery.locator("[data-fabric-mark]")).to_have_count(0)
 
 
 def test_a_drag_goes_on_while_an_answer_comes(opened, picture_files):

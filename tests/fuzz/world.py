@@ -32,6 +32,7 @@ from tests.fuzz.expected import IDS, IMAGES, NUM_PICTURES, TABS, TEXTS, Expected
 from tests.helpers.denoising import fingerprint, make_step
 from tests.helpers.fake_host import FakeHost
 from tests.helpers.page_host import FakePageHost
+from tests.helpers.presets import preset_names
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
 from tests.helpers.unet_patch import UnetPatch
 
@@ -238,7 +239,7 @@ class World:
                 found = self._library.history.find("", tab, picture_id)
                 assert found is not None, "a rating is gone"
                 assert found.verdict == verdict
-        assert set(self._library.presets.names("")) == set(self.expected.presets)
+        assert set(preset_names(self._library.presets)) == set(self.expected.presets)
         leftovers = [each for each in self._folder.rglob(".new*") if each.is_file()]
         assert leftovers == [], "half-written files"
 

@@ -66,6 +66,18 @@ def test_a_generation_while_sampling_is_not_steered_and_the_outer_one_is(neighbo
     assert_same([inner], second_pass_by_hand(neighbour, red), VAE_NOISE)
 
 
+# Not ancestral: the host draws the rest of their noise for the inner generation.
+@pytest.mark.parametrize("sampler", ["Euler", "DDIM"])
+def test_a_generation_within_a_step_is_not_steered_and_the_step_is(neighbour, rated, sampler):
+    """It comes after the step was announced, and its own end is not the end of the step."""
+    steered = neighbour.txt2img(**payload(rated, sampler_name=sampler)).pictures
+    request = request_with("in a step", rated, sampler_name=sampler)
+    outer, inner = neighbour.txt2img(**request).pictures
+    assert_same([outer], steered, 0)
+    red = Image.new("RGB", (64, 64), "red")
+    assert_same([inner], second_pass_by_hand(neighbour, red), VAE_NOISE)
+
+
 @pytest.mark.parametrize("has_fabric", [True, False])
 def test_a_copy_processed_between_batches_changes_nothing(neighbour, rated, has_fabric):
     when = "copy between batches" if has_fabric else "copy without FABRIC between batches"

@@ -28,6 +28,7 @@ from torch import nn
 from lib_fabric.errors import FabricError, UnsupportedModelError
 from lib_fabric.hosts.automatic1111.rows import RowCounter, rows_of_step
 from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet, UnetConditioning
+from lib_fabric.hosts.automatic1111.weights import encoder_fingerprint
 from lib_fabric.steering.host import Pass, Step
 from lib_fabric.steering.latents import LATENT_SCALE_PX
 
@@ -78,15 +79,23 @@ class WebuiHost:
         return unet
 
     def latents_key(self) -> Hashable:
+        # A file may be overwritten and loaded again.
+        return (self._model_names(), encoder_fingerprint(self._vae()))
+
+    def _model_names(self) -> Hashable:
         info = getattr(self._model, "sd_checkpoint_info", None)
         checkpoint = getattr(info, "filename", None)
         return (checkpoint, sd_vae.loaded_vae_file, str(devices.dtype_vae))
 
+    def _vae(self) -> nn.Module:
+        return self._model.first_stage_model.to(devices.dtype_vae)
+
     def states_key(self) -> Hashable:
+        # Asked for at every step: nothing that has to be read from the device.
         opts = shared.opts
         networks = getattr(sys.modules.get(_LORA_MODULE), "loaded_networks", [])
         return (
-            self.latents_key(),
+            self._model_names(),
             str(getattr(devices, "dtype_unet", None)),
             tuple((net.name, net.unet_multiplier, net.dyn_dim) for net in networks),
             tuple(getattr(net, "name", None) for net in shared.loaded_hypernetworks),
@@ -96,7 +105,7 @@ class WebuiHost:
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         model = self._model
-        model.first_stage_model.to(devices.dtype_vae)
+        self._vae()
         pixels = pixels.to(device=devices.device, dtype=devices.dtype_vae) * 2 - 1
         # SDXL's encoder only returns a sample, drawn from torch's global stream: give it a fixed
         # seed and put the stream back, so that references are repeatable and seeds unaffected.
@@ -200,9 +209,26 @@ class WebuiHost:
             is_last=denoiser.step + 1 >= total,
         )
 
+    def ends_step(self, params: Any) -> bool:  # noqa: ANN401 (the host's CFGDenoisedParams)
+        """Whether the denoiser whose calls are over is our own object's.
+
+        The callback does not say whose it is; but each denoiser has a wrapper of its own around
+        the model.
+        """
+        inner_model = getattr(params, "inner_model", None)
+        return inner_model is None or inner_model is self._p.sampler.model_wrap_cfg.inner_model
+
     def end_step(self) -> None:
         """U-Net calls from here on are of no step of ours."""
         self._rows.begin(())
+
+    def begin_other_step(self) -> None:
+        """A generation inside this one begins a step; its U-Net calls are not ours."""
+        self._rows.begin_other()
+
+    def end_other_step(self) -> None:
+        """They are over."""
+        self._rows.end_other()
 
     def _prompts_of(self) -> list[int]:
         """How many prompts AND joins for each picture of the batch; empty where not known."""

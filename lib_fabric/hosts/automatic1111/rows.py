@@ -37,16 +37,28 @@ class RowCounter:
 
     def __init__(self) -> None:
         self._rows = iter(())
+        self._num_others = 0
 
     def begin(self, rows: Sequence[Row]) -> None:
         """A denoiser call begins, or, without rows, is over."""
         self._rows = iter(rows)
+        self._num_others = 0
+
+    def begin_other(self) -> None:
+        """A denoiser call of somebody else's begins, perhaps in the midst of this one."""
+        self._num_others += 1
+
+    def end_other(self) -> None:
+        """It is over, and this one goes on."""
+        self._num_others = max(self._num_others - 1, 0)
 
     def take(self, count: int) -> tuple[Row, ...]:
-        """The next `count` rows; none where all have been handed out.
+        """The next `count` rows; none where all have been handed out, or to somebody else's call.
 
         Whoever runs more rows than were announced gets unconditional ones.
         """
+        if self._num_others:
+            return ()
         rows = tuple(itertools.islice(self._rows, count))
         more = (rows[-1]._replace(is_conditional=False),) * (count - len(rows)) if rows else ()
         return rows + more

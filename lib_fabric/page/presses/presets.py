@@ -42,7 +42,7 @@ class PresetPresses:
             return Outcome(page.ratings, question=Message("Replace the preset {}?", taken))
         preset = Preset(action.name, page.settings, page.ratings)
         saved = self._presets.save(page.owner, action.name, preset, action.overwrite)
-        return _told(page, Message("Saved as {}.", saved.name))
+        return _told(page, saved.name, Message("Saved as {}.", saved.name))
 
     def load(self, action: Action, page: PageState) -> Outcome:
         """A preset in place of the page's pictures and settings, meant for the next picture."""
@@ -55,13 +55,12 @@ class PresetPresses:
             note=note_of(left_out, turned),
             switch_on=bool(ratings) and not page.is_enabled,
             settings=settings,
-            presets_changed=True,
         )
 
     def rename(self, action: Action, page: PageState) -> Outcome:
         """Another name for a preset."""
-        self._presets.rename(page.owner, action.name, action.new_name)
-        return Outcome(page.ratings, presets_changed=True)
+        renamed = self._presets.rename(page.owner, action.name, action.new_name)
+        return Outcome(page.ratings, presets_changed=True, preset_name=renamed.name)
 
     def delete(self, action: Action, page: PageState) -> Outcome:
         """A preset that goes; its pictures stay."""
@@ -89,7 +88,7 @@ class PresetPresses:
             return Outcome(page.ratings)
         preset = preset_archive.from_zip(data, self._library.pictures_of(page.owner))
         saved = self._presets.save(page.owner, self._free_name(page.owner, preset.name), preset)
-        return _told(page, Message("Imported as {}.", saved.name))
+        return _told(page, saved.name, Message("Imported as {}.", saved.name))
 
     def _free_name(self, owner: str, name: str) -> str:
         """`name`, or with a number behind it where that is taken."""
@@ -101,5 +100,6 @@ class PresetPresses:
         return name
 
 
-def _told(page: PageState, message: Message) -> Outcome:
-    return Outcome(page.ratings, note=Note(message, is_warning=False), presets_changed=True)
+def _told(page: PageState, name: str, message: Message) -> Outcome:
+    note = Note(message, is_warning=False)
+    return Outcome(page.ratings, note=note, presets_changed=True, preset_name=name)

@@ -116,6 +116,14 @@ def test_callbacks_of_inner_generations_are_not_ours(host):
     assert adapter.owns(SimpleNamespace()), "before 1.8.0 the callback has no denoiser"
 
 
+def test_the_end_of_an_inner_generations_step_is_not_ours(host):
+    denoiser = SimpleNamespace(inner_model=object())
+    adapter = adapter_for(host, denoiser)
+    assert adapter.ends_step(SimpleNamespace(inner_model=denoiser.inner_model))
+    assert not adapter.ends_step(SimpleNamespace(inner_model=object()))
+    assert adapter.ends_step(SimpleNamespace()), "where the host does not say"
+
+
 class SamplingVae(nn.Module):
     """Encodes like SDXL's: a sample drawn from torch's global stream."""
 
@@ -150,6 +158,52 @@ def test_encoding_repeats_and_leaves_the_global_stream_alone(host, vae):
     assert torch.equal(adapter.encode(pixels), first)
     if isinstance(vae, PosteriorVae):
         assert torch.equal(first, (pixels * 2 - 1)[..., ::8, ::8] * 0.5)
+
+
+class Vae(nn.Module):
+    """As far as its weights are looked at: an AutoencoderKL's, by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4))
+        self.decoder = nn.Conv2d(4, 3, 3)
+        self.quant_conv, self.post_quant_conv = nn.Conv2d(4, 8, 1), nn.Conv2d(4, 4, 1)
+
+
+CHANGES_OF_A_VAE = {
+    "another file of that name": lambda vae: vae.load_state_dict(Vae().state_dict()),
+    "a single weight": lambda vae: vae.encoder[0].weight.data[0, 0, 0, 0].mul_(1.1),
+    "a bias": lambda vae: vae.quant_conv.bias.data.add_(0.01),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_A_VAE.values(), ids=CHANGES_OF_A_VAE)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_latents_of_a_vae_that_was_overwritten_are_not_taken(host, dtype, change):
+    host.fakes["devices"].dtype_vae = dtype
+    p = Processing()
+    p.sd_model = SimpleNamespace(first_stage_model=Vae())
+    adapter, vae = host.WebuiHost(p), p.sd_model.first_stage_model
+    key = adapter.latents_key()
+    vae.decoder.weight.data.add_(1)
+    vae.to(memory_format=torch.channels_last)
+    assert adapter.latents_key() == key, "what encodes is the same"
+    with torch.no_grad():
+        change(vae)
+    assert adapter.latents_key() != key
+
+
+def test_a_step_reads_no_weights(host):
+    class Unread(nn.Module):
+        def named_parameters(self, *_args, **_kwargs):
+            raise AssertionError("read")
+
+    p = Processing()
+    p.sd_model = SimpleNamespace(first_stage_model=Unread())
+    adapter = host.WebuiHost(p)
+    assert adapter.states_key() == adapter.states_key()
+    with pytest.raises(AssertionError, match="read"):
+        adapter.latents_key()
 
 
 def test_a_vae_that_fails_in_half_precision_is_named(host):

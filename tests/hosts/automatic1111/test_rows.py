@@ -55,3 +55,16 @@ def test_calls_get_the_rows_in_order_and_then_none():
     counter.begin(rows)
     counter.begin(())
     assert counter.take(1) == ()
+
+
+def test_the_calls_of_a_generation_inside_a_step_take_no_rows_of_it():
+    rows, counter = rows_of_step(2, 4, [1, 1]), RowCounter()
+    counter.begin(rows)
+    counter.begin_other()
+    assert counter.take(2) == ()
+    counter.end_other()
+    assert counter.take(4) == rows
+    # One that failed on its way never says that it is over.
+    counter.begin_other()
+    counter.begin(rows)
+    assert counter.take(4) == rows

@@ -1,18 +1,20 @@
 """A neighbour that generates inside a generation.
 
 It makes every picture once more by img2img, as face fixers do: with the outer one's scripts without
-FABRIC, and the outer one's arguments. Or it processes a copy of the outer one in the midst of it,
-with all its scripts.
+FABRIC, and the outer one's arguments; or another picture in the midst of it, between the passes or
+within a step. Or it processes a copy of the outer one between its batches, with all its scripts.
 """
 
 import copy
 
 import gradio as gr
-from modules import processing, scripts
+from modules import processing, script_callbacks, scripts
 from PIL import Image
 
-OFF, AFTER, WHILE_SAMPLING = "off", "after sampling", "while sampling"
+OFF, AFTER, WHILE_SAMPLING, IN_A_STEP = "off", "after sampling", "while sampling", "in a step"
 COPY, PLAIN_COPY = "copy between batches", "copy without FABRIC between batches"
+CHOICES = [OFF, AFTER, WHILE_SAMPLING, IN_A_STEP, COPY, PLAIN_COPY]
+registered = []
 
 
 class SecondPassScript(scripts.Script):
@@ -23,7 +25,7 @@ class SecondPassScript(scripts.Script):
         return scripts.AlwaysVisible
 
     def ui(self, is_img2img):
-        return [gr.Radio([OFF, AFTER, WHILE_SAMPLING, COPY, PLAIN_COPY], value=OFF, label="When")]
+        return [gr.Radio(CHOICES, value=OFF, label="When")]
 
     def postprocess_image(self, p, pp, when):
         if when == AFTER and not getattr(p, "is_second_pass", False):
@@ -37,13 +39,29 @@ class SecondPassScript(scripts.Script):
         if when == WHILE_SAMPLING:
             p.second_picture = second_pass(p, Image.new("RGB", (64, 64), "red"))
 
+    def process(self, p, when):
+        if when != IN_A_STEP or getattr(p, "is_second_pass", False):
+            return
+        p.second_in_step = 3
+        if not registered:
+            # Not when it is loaded: it is to come after everybody else's.
+            script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
+            registered.append(on_cfg_denoiser)
+
     def postprocess(self, p, processed, when):
-        if when == WHILE_SAMPLING:
+        if hasattr(p, "second_picture"):
             processed.images.append(p.second_picture)
             processed.infotexts.append("second pass")
         for picture, infotext in getattr(p, "of_copies", []):
             processed.images.append(picture)
             processed.infotexts.append(infotext)
+
+
+def on_cfg_denoiser(params):
+    p = params.denoiser.p
+    if params.denoiser.step == getattr(p, "second_in_step", None):
+        p.second_in_step = None
+        p.second_picture = second_pass(p, Image.new("RGB", (64, 64), "red"))
 
 
 def second_pass(p, image):
