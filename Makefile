@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3.11 python3.10 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# A process for each core, up to eight: each has a stand-in WebUI and a browser of its own.
+SIDE_BY_SIDE := -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: help setup test lint demo bench eval fuzz soak clean
 
@@ -34,7 +36,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --durations 10 $(ARGS)
 
 demo: setup
 	$(BIN)/python -m tests.demo $(ARGS)

@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # The same examples in every run, and no failure because a machine is busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
-# The U-Nets here are too small to share out.
+# The models here are too small to share out, also in the processes that tests start.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items):

@@ -6,6 +6,7 @@ import pytest
 
 from tests.integration.fault_checks import Unharmed, failure, fault_request, fresh_ratings
 from tests.integration.payloads import HOST_TOLERANCE, assert_same
+from tests.webui import standin_faults
 
 pytestmark = pytest.mark.integration
 
@@ -47,17 +48,6 @@ PLACES = [
     ("attention:22", LOOKING),
     ("decoder:1", None),
 ]
-TEXTS = {
-    "option": "reading an option of an extension",
-    "init": "in p.init",
-    "hook": "registering a hook on the U-Net",
-    "encoder": "inside the VAE's encoder",
-    "decoder": "inside the VAE's decoder",
-    "text": "inside the text encoder",
-    "denoiser": "inside the denoiser",
-    "unet": "inside the U-Net",
-    "attention": "inside a self-attention layer",
-}
 HIRES = {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.7}
 
 
@@ -78,7 +68,7 @@ def sentence(place, doing, kind):
     if kind != "error" and place in OWN_CALLS:
         doing = FOLLOWING
     host_text = {
-        "error": f"stand-in fault {TEXTS[place.partition(':')[0]]}",
+        "error": f"stand-in fault {standin_faults.PLACES[place.partition(':')[0]]}",
         "lasting oom": "CUDA out of memory. Tried to allocate 9.00 GiB.",
     }[kind]
     if doing is None:

@@ -16,6 +16,7 @@ from tests.integration.payloads import assert_differ, assert_same, payload, run_
 from tests.tiny_model.shapes import Scene, draw
 from tests.webui.server import StandIn
 
+pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
 # img2img encodes with the VAE's noise, from whatever stream the last request left.
 VAE_NOISE = 16

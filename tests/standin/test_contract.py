@@ -71,6 +71,7 @@ def standin_names():
     return json.loads(done.stdout)
 
 
+@pytest.mark.integration
 def test_the_standin_has_every_name_and_signature(standin_names):
     assert differences(contract_of(NEWEST), standin_names) == {}
 

@@ -185,18 +185,22 @@ def _largest_blob(mask: np.ndarray) -> np.ndarray:
     """Return the largest 4-connected region of a boolean mask [H, W] as a mask."""
     label = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
-        # Every pixel takes the largest label among itself and its neighbours, until stable.
-        grown = np.pad(label, 1)
-        across = np.maximum(grown[1:-1, :-2], grown[1:-1, 2:])
-        along = np.maximum(grown[:-2, 1:-1], grown[2:, 1:-1])
-        grown = np.maximum(np.maximum(across, along), label)
-        grown = np.where(mask, grown, 0)
+        grown = _spread_in_rows(_spread_in_rows(label).T).T
         if np.array_equal(grown, label):
             break
         label = grown
     counts = np.bincount(label.ravel())
     counts[0] = 0
     return (label == counts.argmax()) & mask
+
+
+def _spread_in_rows(label: np.ndarray) -> np.ndarray:
+    """Give every pixel the largest label of its run in [H, W]; zeros part the runs."""
+    flat = np.pad(label, ((0, 0), (1, 1))).ravel()
+    starts = np.flatnonzero(np.diff(flat > 0, prepend=True))
+    lengths = np.diff(starts, append=flat.size)
+    spread = np.repeat(np.maximum.reduceat(flat, starts), lengths)
+    return spread.reshape(len(label), -1)[:, 1:-1]
 
 
 def _overlaps(blob: np.ndarray) -> dict[str, float]:

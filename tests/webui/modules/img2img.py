@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import gradio as gr
-from modules import images, processing, scripts, shared
+from modules import images, page_job, processing, scripts, shared
 from modules.infotext_utils import create_override_settings_dict
 from modules.shared import opts
-from modules.ui_common import plaintext_to_html
 from PIL import Image
 
 
@@ -59,11 +56,4 @@ def img2img(
     p.scripts = scripts.scripts_img2img
     p.script_args = args
     p.user = getattr(request, "username", None)
-    with closing(p):
-        processed = scripts.scripts_img2img.run(p, *args)
-        if processed is None:
-            processed = processing.process_images(p)
-    shared.total_tqdm.clear()
-    shown = [] if opts.do_not_show_images else processed.images
-    comments = plaintext_to_html(processed.comments, classname="comments")
-    return shown, processed.js(), plaintext_to_html(processed.info), comments
+    return page_job.answer(page_job.run(p))

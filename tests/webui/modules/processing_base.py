@@ -278,27 +278,42 @@ class StableDiffusionProcessing:
 
     def setup_conds(self) -> None:
         """Encodes this batch's prompts."""
-        size = {"width": self.width, "height": self.height}
-        prompts = prompt_parser.SdConditioning(self.prompts, **size)
-        negative = prompt_parser.SdConditioning(
-            self.negative_prompts, is_negative_prompt=True, **size
-        )
         config = sd_samplers.find_sampler_config(self.sampler_name)
         total_steps = config.total_steps(self.steps) if config else self.steps
         self.step_multiplier = total_steps // self.steps
         self.firstpass_steps = total_steps
-        encode = self.get_conds_with_caching
-        data = self.extra_network_data
-        self.uc = encode(
-            prompt_parser.get_learned_conditioning, negative, total_steps, [self.cached_uc], data
+        self.c, self.uc = self._encode(
+            (self.prompts, self.negative_prompts),
+            (self.width, self.height),
+            ([self.cached_c], [self.cached_uc]),
+            self.extra_network_data,
         )
-        self.c = encode(
+
+    def _encode(
+        self,
+        prompts: tuple[list[str], list[str]],
+        size: tuple[int, int],
+        caches: tuple[list, list],
+        data: object,
+        hires_steps: int | None = None,
+    ) -> tuple[object, object]:
+        """The conditionings of prompts and negative prompts, (width, height) in pixels."""
+        size = dict(zip(("width", "height"), size, strict=True))
+        negative = prompt_parser.SdConditioning(prompts[1], is_negative_prompt=True, **size)
+        steps, encode = self.firstpass_steps, self.get_conds_with_caching
+        # The negative prompts first, as in the host.
+        uncond = encode(
+            prompt_parser.get_learned_conditioning, negative, steps, caches[1], data, hires_steps
+        )
+        cond = encode(
             prompt_parser.get_multicond_learned_conditioning,
-            prompts,
-            total_steps,
-            [self.cached_c],
+            prompt_parser.SdConditioning(prompts[0], **size),
+            steps,
+            caches[0],
             data,
+            hires_steps,
         )
+        return cond, uncond
 
     def get_conds(self) -> tuple[object, object]:
         """The encoded prompts of the pass that runs."""

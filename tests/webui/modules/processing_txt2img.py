@@ -12,7 +12,6 @@ from modules import (
     extra_networks,
     images,
     lowvram,
-    prompt_parser,
     rng,
     sd_models,
     sd_samplers,
@@ -256,31 +255,14 @@ class StableDiffusionProcessingTxt2Img(StableDiffusionProcessing):
         """Encodes the second pass's prompts, once."""
         if self.hr_c is not None:
             return
-        size = {"width": self.hr_upscale_to_x, "height": self.hr_upscale_to_y}
-        prompts = prompt_parser.SdConditioning(self.hr_prompts, **size)
-        negative = prompt_parser.SdConditioning(
-            self.hr_negative_prompts, is_negative_prompt=True, **size
-        )
         config = sd_samplers.find_sampler_config(self.hr_sampler_name or self.sampler_name)
         steps = self.hr_second_pass_steps or self.steps
-        total = config.total_steps(steps) if config else steps
-        encode, data = self.get_conds_with_caching, self.hr_extra_network_data
-        first = self.firstpass_steps
-        self.hr_uc = encode(
-            prompt_parser.get_learned_conditioning,
-            negative,
-            first,
-            [self.cached_hr_uc, self.cached_uc],
-            data,
-            total,
-        )
-        self.hr_c = encode(
-            prompt_parser.get_multicond_learned_conditioning,
-            prompts,
-            first,
-            [self.cached_hr_c, self.cached_c],
-            data,
-            total,
+        self.hr_c, self.hr_uc = self._encode(
+            (self.hr_prompts, self.hr_negative_prompts),
+            (self.hr_upscale_to_x, self.hr_upscale_to_y),
+            ([self.cached_hr_c, self.cached_c], [self.cached_hr_uc, self.cached_uc]),
+            self.hr_extra_network_data,
+            config.total_steps(steps) if config else steps,
         )
 
     def setup_conds(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import ldm.modules.attention
 import torch
 from modules import shared
@@ -85,12 +87,13 @@ def scaled_dot_product_attention_forward(
 
 
 class SdOptimization:
-    """One optimisation. Subclasses say what `apply` puts on the class."""
+    """One optimisation; `forward` is what `apply` puts on the class."""
 
     name: str = ""
     label: str | None = None
     cmd_opt: str | None = None
     priority: int = 0
+    forward: Callable[..., torch.Tensor]
 
     def title(self) -> str:
         """The name the setting uses."""
@@ -102,6 +105,7 @@ class SdOptimization:
 
     def apply(self) -> None:
         """Puts it in place."""
+        ldm.modules.attention.CrossAttention.forward = self.forward
 
     def undo(self) -> None:
         """Back to plain attention."""
@@ -112,9 +116,7 @@ class SdOptimizationInvokeAI(SdOptimization):
     name = "InvokeAI"
     cmd_opt = "opt_split_attention_invokeai"
     priority = 1000
-
-    def apply(self) -> None:
-        ldm.modules.attention.CrossAttention.forward = split_cross_attention_forward_invokeAI
+    forward = staticmethod(split_cross_attention_forward_invokeAI)
 
 
 class SdOptimizationSdp(SdOptimization):
@@ -122,18 +124,14 @@ class SdOptimizationSdp(SdOptimization):
     label = "scaled dot product"
     cmd_opt = "opt_sdp_attention"
     priority = 70
-
-    def apply(self) -> None:
-        ldm.modules.attention.CrossAttention.forward = scaled_dot_product_attention_forward
+    forward = staticmethod(scaled_dot_product_attention_forward)
 
 
 class SdOptimizationSubQuad(SdOptimization):
     name = "sub-quadratic"
     cmd_opt = "opt_sub_quad_attention"
     priority = 10
-
-    def apply(self) -> None:
-        ldm.modules.attention.CrossAttention.forward = sub_quad_attention_forward
+    forward = staticmethod(sub_quad_attention_forward)
 
 
 def list_optimizers(res: list[SdOptimization]) -> None:

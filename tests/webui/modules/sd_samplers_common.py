@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torchsde._brownian.brownian_interval
 from modules import devices, sd_models, shared
+from modules.script_callbacks import ExtraNoiseParams, extra_noise_callback
 from modules.shared import opts, state
 from PIL import Image
 
@@ -137,6 +138,18 @@ def _progress(cfg_denoiser: object, sigma: torch.Tensor | None) -> float:
     return float(999 - (sigmas.to(sigma.device) - sigma.max()).abs().argmin()) / 1000
 
 
+def with_extra_noise(
+    p: object, noise: torch.Tensor, x: torch.Tensor, xi: torch.Tensor, level: float = 1.0
+) -> torch.Tensor:
+    """`xi` with img2img's extra noise, if a setting asks for some, times `level`."""
+    if opts.img2img_extra_noise <= 0:
+        return xi
+    p.extra_generation_params["Extra noise"] = opts.img2img_extra_noise
+    extra = ExtraNoiseParams(noise, x, xi)
+    extra_noise_callback(extra)
+    return xi + extra.noise * opts.img2img_extra_noise * level
+
+
 class TorchHijack:
     """Stands for `torch` inside k-diffusion: `randn_like` takes the pictures' own noise, so that
     a batch equals single pictures."""
@@ -217,8 +230,11 @@ class Sampler:
                 p.extra_generation_params[self.eta_infotext_field] = self.eta
         return found
 
-    def denoiser_args(self, p: object, cond: object, uncond: object, image_cond: object) -> dict:
-        """What the sampling function hands to the denoiser at each call."""
+    def run(
+        self, p: object, x: torch.Tensor, steps: int, args: dict, cond: object, uncond: object,
+        image_cond: object,
+    ) -> torch.Tensor:  # fmt: skip
+        """Calls the sampling function with `args`, those of the denoiser and what all take."""
         self.sampler_extra_args = {
             "cond": cond,
             "image_cond": image_cond,
@@ -226,7 +242,19 @@ class Sampler:
             "cond_scale": p.cfg_scale,
             "s_min_uncond": self.s_min_uncond,
         }
-        return self.sampler_extra_args
+        samples = self.launch_sampling(
+            steps,
+            lambda: self.func(
+                self.model_wrap_cfg,
+                x,
+                extra_args=self.sampler_extra_args,
+                disable=shared.cmd_opts.quiet,
+                callback=self.callback_state,
+                **args,
+            ),
+        )
+        self.add_infotext(p)
+        return samples
 
     def create_noise_sampler(
         self, x: torch.Tensor, sigmas: torch.Tensor, p: object

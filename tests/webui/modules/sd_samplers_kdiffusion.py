@@ -8,7 +8,6 @@ import k_diffusion.external
 import k_diffusion.sampling
 import torch
 from modules import devices, sd_samplers_cfg_denoiser, sd_samplers_common, sd_schedulers, shared
-from modules.script_callbacks import ExtraNoiseParams, extra_noise_callback
 from modules.sd_samplers_cfg_denoiser import CFGDenoiser  # noqa: F401  (importable from here)
 from modules.shared import opts
 
@@ -157,23 +156,6 @@ class KDiffusionSampler(sd_samplers_common.Sampler):
             args["solver_type"] = "heun"
         return args
 
-    def _run(
-        self, p: object, x: torch.Tensor, steps: int, args: dict, denoiser_args: dict
-    ) -> torch.Tensor:
-        samples = self.launch_sampling(
-            steps,
-            lambda: self.func(
-                self.model_wrap_cfg,
-                x,
-                extra_args=denoiser_args,
-                disable=shared.cmd_opts.quiet,
-                callback=self.callback_state,
-                **args,
-            ),
-        )
-        self.add_infotext(p)
-        return samples
-
     def sample_img2img(
         self,
         p: object,
@@ -189,19 +171,13 @@ class KDiffusionSampler(sd_samplers_common.Sampler):
         sigmas = self.get_sigmas(p, steps)
         part = sigmas[steps - t_enc - 1 :]
         xi = x + noise * part[0]
-        if opts.img2img_extra_noise > 0:
-            p.extra_generation_params["Extra noise"] = opts.img2img_extra_noise
-            extra = ExtraNoiseParams(noise, x, xi)
-            extra_noise_callback(extra)
-            xi = xi + extra.noise * opts.img2img_extra_noise
+        xi = sd_samplers_common.with_extra_noise(p, noise, x, xi)
         args = self._arguments(p, part, x)
         if "noise_sampler" in args:  # the tree spans the whole schedule
             args["noise_sampler"] = self.create_noise_sampler(x, sigmas, p)
         self.model_wrap_cfg.init_latent = self.last_latent = x
-        denoiser_args = self.denoiser_args(
-            p, conditioning, unconditional_conditioning, image_conditioning
-        )
-        return self._run(p, xi, t_enc + 1, args, denoiser_args)
+        conds = conditioning, unconditional_conditioning, image_conditioning
+        return self.run(p, xi, t_enc + 1, args, *conds)
 
     def sample(
         self,
@@ -225,7 +201,5 @@ class KDiffusionSampler(sd_samplers_common.Sampler):
             known = self.model_wrap.sigmas
             args["sigma_min"], args["sigma_max"] = known[0].item(), known[-1].item()
         self.last_latent = x
-        denoiser_args = self.denoiser_args(
-            p, conditioning, unconditional_conditioning, image_conditioning
-        )
-        return self._run(p, x, steps, args, denoiser_args)
+        conds = conditioning, unconditional_conditioning, image_conditioning
+        return self.run(p, x, steps, args, *conds)

@@ -8,7 +8,6 @@ import sys
 import torch
 from modules import devices, sd_samplers_common, shared
 from modules import sd_samplers_timesteps_impl as impl
-from modules.script_callbacks import ExtraNoiseParams, extra_noise_callback
 from modules.sd_samplers_cfg_denoiser import CFGDenoiser
 from modules.shared import opts
 
@@ -79,30 +78,12 @@ class CompVisSampler(sd_samplers_common.Sampler):
         stops = torch.arange(0, 1000, 1000 // steps, device=devices.device)
         return (stops + 1).clip(0, 999)
 
-    def _run(
-        self,
-        p: object,
-        x: torch.Tensor,
-        steps: int,
-        timesteps: torch.Tensor,
-        denoiser_args: dict,
-        args: dict,
-    ) -> torch.Tensor:
+    def _arguments(self, p: object, timesteps: torch.Tensor) -> dict:
+        """Arguments of the sampling function, by what it takes."""
+        args = self.initialize(p)
         if "timesteps" in inspect.signature(self.func).parameters:
             args["timesteps"] = timesteps
-        samples = self.launch_sampling(
-            steps,
-            lambda: self.func(
-                self.model_wrap_cfg,
-                x,
-                extra_args=denoiser_args,
-                disable=shared.cmd_opts.quiet,
-                callback=self.callback_state,
-                **args,
-            ),
-        )
-        self.add_infotext(p)
-        return samples
+        return args
 
     def sample_img2img(
         self,
@@ -119,17 +100,11 @@ class CompVisSampler(sd_samplers_common.Sampler):
         timesteps = self.get_timesteps(p, steps)
         alpha = shared.sd_model.alphas_cumprod[timesteps[t_enc]]
         xi = x * alpha.sqrt() + noise * (1 - alpha).sqrt()
-        if opts.img2img_extra_noise > 0:
-            p.extra_generation_params["Extra noise"] = opts.img2img_extra_noise
-            extra = ExtraNoiseParams(noise, x, xi)
-            extra_noise_callback(extra)
-            xi = xi + extra.noise * opts.img2img_extra_noise * alpha.sqrt()
-        args = self.initialize(p)
+        xi = sd_samplers_common.with_extra_noise(p, noise, x, xi, alpha.sqrt())
+        args = self._arguments(p, timesteps[:t_enc])
         self.model_wrap_cfg.init_latent = self.last_latent = x
-        denoiser_args = self.denoiser_args(
-            p, conditioning, unconditional_conditioning, image_conditioning
-        )
-        return self._run(p, xi, t_enc + 1, timesteps[:t_enc], denoiser_args, args)
+        conds = conditioning, unconditional_conditioning, image_conditioning
+        return self.run(p, xi, t_enc + 1, args, *conds)
 
     def sample(
         self,
@@ -142,12 +117,10 @@ class CompVisSampler(sd_samplers_common.Sampler):
     ) -> torch.Tensor:
         """From noise of variance 1."""
         steps = steps or p.steps
-        args = self.initialize(p)
+        args = self._arguments(p, self.get_timesteps(p, steps))
         self.last_latent = x
-        denoiser_args = self.denoiser_args(
-            p, conditioning, unconditional_conditioning, image_conditioning
-        )
-        return self._run(p, x, steps, self.get_timesteps(p, steps), denoiser_args, args)
+        conds = conditioning, unconditional_conditioning, image_conditioning
+        return self.run(p, x, steps, args, *conds)
 
 
 sys.modules["modules.sd_samplers_compvis"] = sys.modules[__name__]

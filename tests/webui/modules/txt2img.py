@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 
 import gradio as gr
-from modules import infotext_utils, processing, scripts, shared
+from modules import infotext_utils, page_job, processing, scripts, shared
 from modules.infotext_utils import create_override_settings_dict, parse_generation_parameters
 from modules.shared import opts
-from modules.ui_common import plaintext_to_html
 
 _SAME = ("Use same checkpoint", "Use same sampler", "Use same scheduler")
 
@@ -64,21 +62,9 @@ def txt2img_create_processing(
     return p
 
 
-def _run(p: processing.StableDiffusionProcessingTxt2Img) -> processing.Processed:
-    with closing(p):
-        processed = scripts.scripts_txt2img.run(p, *p.script_args)
-        if processed is None:
-            processed = processing.process_images(p)
-    shared.total_tqdm.clear()
-    return processed
-
-
 def txt2img(id_task: str, request: gr.Request, *args: object) -> tuple:
     """Gallery, generation info, infotext, log."""
-    processed = _run(txt2img_create_processing(id_task, request, *args))
-    shown = [] if opts.do_not_show_images else processed.images
-    comments = plaintext_to_html(processed.comments, classname="comments")
-    return shown, processed.js(), plaintext_to_html(processed.info), comments
+    return page_job.answer(page_job.run(txt2img_create_processing(id_task, request, *args)))
 
 
 def txt2img_upscale(
@@ -100,11 +86,10 @@ def txt2img_upscale(
     params = parse_generation_parameters(told["infotexts"][gallery_index], [])
     p.seed, p.subseed = params.get("Seed", -1), params.get("Variation seed", -1)
     p.override_settings["save_images_before_highres_fix"] = False
-    processed = _run(p)
+    processed = page_job.run(p)
     pictures = [infotext_utils.image_from_url_text(item) for item in gallery]
     for picture, item in zip(pictures, gallery, strict=True):
         picture.already_saved_as = item["name"].rsplit("?", 1)[0]
     pictures[gallery_index : gallery_index + 1] = processed.images
     told["infotexts"][gallery_index : gallery_index + 1] = processed.infotexts
-    comments = plaintext_to_html(processed.comments, classname="comments")
-    return pictures, json.dumps(told), plaintext_to_html(processed.info), comments
+    return pictures, json.dumps(told), *page_job.texts(processed)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import gradio as gr
 
 
-class FormComponent:
+class Renamed:
+    """Mixin: the browser knows the component by the name of one of gradio's."""
+
+    block_name: str
+
+    def get_block_name(self) -> str:
+        """The type that the browser knows."""
+        return self.block_name
+
+
+class FormComponent(Renamed):
     """Mixin: the component is put into a form."""
 
     def get_expected_parent(self) -> type:
@@ -19,93 +29,70 @@ gr.Dropdown.get_expected_parent = FormComponent.get_expected_parent
 class ToolButton(FormComponent, gr.Button):
     """A small button with an emoji."""
 
+    block_name = "button"
+
     def __init__(self, *args: object, **kwargs: object) -> None:
         classes = kwargs.pop("elem_classes", [])
         super().__init__(*args, elem_classes=["tool", *classes], **kwargs)
 
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "button"
 
-
-class ResizeHandleRow(gr.Row):
+class ResizeHandleRow(Renamed, gr.Row):
     """A row that the host lets the user resize."""
+
+    block_name = "row"
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.elem_classes.append("resize-handle-row")
 
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "row"
-
 
 class FormRow(FormComponent, gr.Row):
     """A row inside a form."""
 
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "row"
+    block_name = "row"
 
 
 class FormColumn(FormComponent, gr.Column):
     """A column inside a form."""
 
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "column"
+    block_name = "column"
 
 
 class FormGroup(FormComponent, gr.Group):
     """A group inside a form."""
 
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "group"
+    block_name = "group"
 
 
 class FormHTML(FormComponent, gr.HTML):
     """HTML inside a form."""
 
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "html"
-
-
-class FormColorPicker(FormComponent, gr.ColorPicker):
-    """A colour picker inside a form."""
-
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "colorpicker"
+    block_name = "html"
 
 
 class DropdownMulti(FormComponent, gr.Dropdown):
     """A drop-down with many choices at once."""
 
+    block_name = "dropdown"
+
     def __init__(self, **kwargs: object) -> None:
         super().__init__(multiselect=True, **kwargs)
-
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "dropdown"
 
 
 class DropdownEditable(FormComponent, gr.Dropdown):
     """A drop-down that takes other values too."""
 
+    block_name = "dropdown"
+
     def __init__(self, **kwargs: object) -> None:
         super().__init__(allow_custom_value=True, **kwargs)
 
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "dropdown"
 
-
-class InputAccordion(gr.Checkbox):
+class InputAccordion(Renamed, gr.Checkbox):
     """An accordion whose being open is a value: a hidden checkbox and an accordion, tied together
     in the browser."""
 
+    block_name = "checkbox"
     global_index = 0
 
     def __init__(self, value: bool, **kwargs: object) -> None:
@@ -137,7 +124,3 @@ class InputAccordion(gr.Checkbox):
 
     def __exit__(self, *exc: object) -> None:
         self.accordion.__exit__(*exc)
-
-    def get_block_name(self) -> str:
-        """The type that the browser knows."""
-        return "checkbox"
