@@ -16,8 +16,8 @@ window.fabricParts ??= {};
 const fabricUi = (function() {
     // In the order in which they begin; each for itself, so that one that fails stops no other.
     const STARTED = [
-        'tabs', 'localization', 'accordion', 'presets', 'pictures', 'thumbs', 'gallery', 'viewer',
-        'keys', 'presses',
+        'tabs', 'texts', 'accordion', 'presets', 'pictures', 'thumbs', 'gallery', 'viewer',
+        'keyboard', 'presses',
     ];
     const built = {};
     const parts = new Proxy({}, {get: (target, name) => part(name)});
@@ -40,6 +40,7 @@ const fabricUi = (function() {
     return {
         take: (...values) => parts.presses.take(...values),
         finish: (...values) => parts.presses.finish(...values),
+        ended: (...values) => parts.presses.ended(...values),
         listsChanged: (...values) => parts.presses.listsChanged(...values),
         press: (name, list) => parts.thumbs.press(name, list),
     };

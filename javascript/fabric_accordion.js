@@ -1,23 +1,22 @@
-// Owns: what the accordion does in the browser: its HTML comes from the server (lib_fabric/page/html),
+// Owns: what the accordion does in the browser. Its HTML comes from the server (lib_fabric/page/html);
 // a press is told by `data-do` of what was pressed. What is pressed in presets, and what brings
 // pictures, has files of its own, which say so by `on`.
 
-(window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, localization}) => {
-    const PANELS = ['history', 'presets'];
+(window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts}) => {
+    const PANELS = ['lists', 'history', 'presets'];
     const {LISTS, element} = tabs;
     const {request} = presses;
 
-    const historyOf = tabs.stateOf(() => ({
-        search: '',
-        offset: 0,
-        // A search is under way, whose answer replaces the field.
-        isSearching: false,
-    }));
+    const historyOf = tabs.stateOf(() => ({search: '', offset: 0}));
+    // Where the list of presets is to begin in the next answer; null for where it does.
+    const presetsOf = tabs.stateOf(() => ({wanted: null}));
     const switchOf = tabs.stateOf(() => ({isOffByHand: false}));
     const handlers = {
         undo: tab => presses.undo(tab),
         newer: (tab, button) => turn(tab, button, -1),
         older: (tab, button) => turn(tab, button, 1),
+        previous: (tab, button) => turnPresets(tab, button, -1),
+        next: (tab, button) => turnPresets(tab, button, 1),
         weigh,
         search,
     };
@@ -37,7 +36,11 @@
     function weigh(tab, field) {
         const weight = Math.min(2, Math.max(0, Number(field.value) || 0));
         const id = field.closest('[data-id]').dataset.id;
-        request(tab, {do: 'weigh', picture_id: id, weight: weight});
+        field.value = weight;
+        const onAnswer = answer => {
+            if (!answer) field.value = field.defaultValue;
+        };
+        request(tab, {do: 'weigh', picture_id: id, weight, onAnswer});
     }
 
     function isOpen(tab, panel) {
@@ -53,21 +56,40 @@
     function search(tab, field) {
         Object.assign(historyOf(tab), {search: field.value, offset: 0});
         request(tab, {do: 'history'});
-        historyOf(tab).isSearching = true;
     }
 
     function turn(tab, button, direction) {
-        const {offset, size} = button.closest('[data-offset]').dataset;
-        historyOf(tab).offset = Math.max(0, Number(offset) + direction * Number(size));
+        historyOf(tab).offset = turned(button, direction);
         request(tab, {do: 'history'});
     }
 
-    /** What every action says of the accordion; the answer brings the history if it is open. */
+    function turnPresets(tab, button, direction) {
+        presetsOf(tab).wanted = turned(button, direction);
+        request(tab, {do: 'presets'});
+    }
+
+    function turned(button, direction) {
+        const {offset, size} = button.closest('[data-offset]').dataset;
+        return Math.max(0, Number(offset) + direction * Number(size));
+    }
+
+    /** What every action says of the accordion; the answer brings along what is open. */
     function view(tab) {
         const {search: text, offset} = historyOf(tab);
-        const shows = isOpen(tab, 'history');
         const isOff = switchOf(tab).isOffByHand;
-        return {shows_history: shows, search: text, offset: offset, switched_off: isOff};
+        return {
+            shows_history: isOpen(tab, 'history'), search: text, offset: offset,
+            shows_presets: isOpen(tab, 'presets'), presets_offset: presetsOffset(tab),
+            switched_off: isOff,
+        };
+    }
+
+    function presetsOffset(tab) {
+        const {wanted} = presetsOf(tab);
+        presetsOf(tab).wanted = null;
+        // Else where the answer before has put it, which may have been another page.
+        const pager = element(tab, 'presets').querySelector('[data-offset]');
+        return wanted ?? Number(pager?.dataset.offset ?? 0);
     }
 
     // ---- kept right -----------------------------------------------------------------------------
@@ -77,7 +99,7 @@
         const panel = element(tab, 'lists');
         for (const list of LISTS) {
             const count = pending.filter(each => each.do === 'add' && each.to === list).length;
-            const text = count ? `${localization.translate('Adding pictures:')} ${count}` : '';
+            const text = count ? `${texts.translate('Adding pictures:')} ${count}` : '';
             panel.toggleAttribute(`data-fabric-adding-${list}`, count > 0);
             panel.style.setProperty(`--fabric-adding-${list}`, JSON.stringify(text));
         }
@@ -85,7 +107,7 @@
         element(tab, 'presets').toggleAttribute('data-fabric-busy', isBusy);
     }
 
-    /** Keeps right what the server does not know when it renders: undo, marks, the cursor. */
+    /** Keeps right what the server does not know when it renders: undo and marks. */
     function refresh(tab) {
         element(tab, 'lists').toggleAttribute('data-fabric-can-undo', tab.past.length > 0);
         for (const tile of element(tab, 'history').querySelectorAll('[data-id]')) {
@@ -99,12 +121,6 @@
                 }
             }
         }
-        if (historyOf(tab).isSearching && !presses.isBusy(tab)) {
-            historyOf(tab).isSearching = false;
-            const field = element(tab, 'history').querySelector('.fabric-search');
-            field?.focus();
-            field?.setSelectionRange(field.value.length, field.value.length);
-        }
     }
 
     // ---- the tick -------------------------------------------------------------------------------
@@ -117,24 +133,26 @@
         tick(tab, '-visible-checkbox')?.addEventListener('click', event => {
             switchOf(tab).isOffByHand = !event.target.checked;
         });
-        window.addEventListener('pagehide', () => {
-            const box = tick(tab, '-checkbox input');
-            if (box) storage.keepOn(tab.name, box.checked);
+        // The host's accordion says so for every change, whoever makes it. Stored at once: at the
+        // end of a page its body may be empty already, and a browser that crashes says no end.
+        tick(tab, '-checkbox')?.addEventListener('input', event => {
+            storage.keepOn(tab.name, event.target.checked);
         });
     }
 
     function watch(tab) {
-        for (const name of ['lists', ...PANELS]) {
+        for (const name of PANELS) {
             const panel = element(tab, name);
             panel.addEventListener('click', event => {
                 const button = event.target.closest('button[data-do]');
                 if (button) press(tab, button);
             });
-            panel.addEventListener('change', event => {
-                if (event.target.dataset.do) press(tab, event.target);
-            });
+            // Browsers tell a change as well where an answer replaces what is being typed into.
+            panel.addEventListener('change', ({target}) => queueMicrotask(() => {
+                if (target.isConnected && target.dataset.do) press(tab, target);
+            }));
         }
-        for (const name of PANELS) {
+        for (const name of ['history', 'presets']) {
             titleOf(tab, name).addEventListener('click', () => setTimeout(() => {
                 if (isOpen(tab, name)) request(tab, {do: name});
             }));
@@ -150,7 +168,7 @@
     }
 
     return {
-        start,
+        start, PANELS,
         /** Calls `handle(tab, element)` for a press of what has this `data-do`. */
         on: (what, handle) => {
             handlers[what] = handle;

@@ -22,8 +22,17 @@
     function add(tab, list, files) {
         for (const file of files) {
             const load = async () => ({data: await read(file)});
-            presses.request(tab, {do: 'add', to: list, name: file.name, load: load});
+            const onAnswer = () => dropWhatIsTooMuch(tab, list);
+            presses.request(tab, {do: 'add', to: list, name: file.name, load, onAnswer});
         }
+    }
+
+    /** A full list takes no more: only one more file is sent, so that the server says so. */
+    function dropWhatIsTooMuch(tab, list) {
+        if (tab.lists[list].length < tab.limit) return;
+        const isMeant = each => each.do === 'add' && each.to === list;
+        const [, ...rest] = presses.pending(tab).filter(isMeant);
+        presses.drop(tab, each => rest.includes(each));
     }
 
     /** The file as a data URL, redrawn if it is large or of another format; '' if unusable. */
@@ -63,7 +72,11 @@
 
     // ---- drags ----------------------------------------------------------------------------------
 
-    const dragOf = tabs.stateOf(() => ({action: null}));
+    // What a drop asks for travels with the drag itself, so that it ends with it, whatever becomes
+    // of the tile meanwhile. One type for each tab of this very page, since only the type can be
+    // read while something is dragged.
+    const random = crypto.getRandomValues(new Uint32Array(2)).join('');
+    const typeOf = tab => `application/x-fabric-${random}-${tab.name}`;
 
     /** The action that a drop of a picture in the accordion asks for; null for another thing. */
     function draggedTile(target, what) {
@@ -84,18 +97,18 @@
 
     function startDrag(tab, event) {
         // A text that is dragged has no `closest`.
-        const target = event.target?.closest ? event.target : null;
+        const target = event.target.closest ? event.target : event.target.parentElement;
         const isIn = root => root?.contains(target);
         let action = null;
         if (isIn(element(tab, 'lists'))) action = draggedTile(target, 'move');
         else if (isIn(element(tab, 'history'))) action = draggedTile(target, 'activate');
         else if (isIn(tabs.gallery(tab))) action = draggedFromGallery(tab, target);
-        dragOf(tab).action = action;
+        if (action) event.dataTransfer?.setData(typeOf(tab), JSON.stringify(action));
     }
 
     function dragOverLists(tab, event) {
-        const {action} = dragOf(tab);
-        const isOurs = action || Array.from(event.dataTransfer.types).includes('Files');
+        const types = Array.from(event.dataTransfer?.types || []);
+        const isOurs = types.includes(typeOf(tab)) || types.includes('Files');
         const column = event.target.closest('.fabric-column');
         for (const each of element(tab, 'lists').querySelectorAll('.fabric-column')) {
             const isTarget = isOurs && each === column && /enter|over/.test(event.type);
@@ -106,7 +119,8 @@
         event.preventDefault();
         event.stopPropagation();
         if (event.type !== 'drop') return;
-        if (action) drop(tab, action, column.dataset.to);
+        const text = event.dataTransfer.getData(typeOf(tab));
+        if (text) drop(tab, JSON.parse(text), column.dataset.to);
         else add(tab, column.dataset.to, Array.from(event.dataTransfer.files));
     }
 
@@ -122,7 +136,6 @@
         });
         for (const tab of tabs.all()) {
             document.addEventListener('dragstart', event => startDrag(tab, event));
-            document.addEventListener('dragend', () => startDrag(tab, {target: null}));
             for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
                 element(tab, 'lists').addEventListener(kind, event => dragOverLists(tab, event));
             }

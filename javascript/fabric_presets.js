@@ -1,22 +1,34 @@
 // Owns: the list of presets: saving, renaming, deleting, and their files. Knows the HTML of
 // lib_fabric/page/html/presets.py.
 
-(window.fabricParts ??= {}).presets = ({tabs, presses, accordion, pictures, localization}) => {
+(window.fabricParts ??= {}).presets = ({tabs, presses, accordion, pictures, texts}) => {
     const PART_BYTES = 3 * 1024 * 1024;
     const {element} = tabs;
     const {request} = presses;
+    const newNames = tabs.stateOf(() => new Map());
 
     function save(tab) {
-        const name = element(tab, 'presets').querySelector('.fabric-name').value.trim();
-        const isTaken = namesShown(tab).includes(name.toLowerCase());
-        const question = localization.translate('Replace the preset of this name?');
-        if (isTaken && !window.confirm(`${question}\n${name}`)) return;
-        request(tab, {do: 'save', name: name, overwrite: isTaken});
+        request(tab, {...saving(tab, nameField(tab).value), overwrite: false});
     }
 
-    function namesShown(tab) {
-        const rows = element(tab, 'presets').querySelectorAll('[data-name]');
-        return Array.from(rows, each => each.dataset.name.toLowerCase());
+    function saving(tab, name) {
+        // Once all has become of the answer: what it brings is shown first, and a question waits.
+        const onAnswer = answer => setTimeout(() => afterSave(tab, name, answer));
+        return {do: 'save', name, onAnswer};
+    }
+
+    /** Asks again where the server knows a preset of the same name; else the field is free again. */
+    function afterSave(tab, name, answer) {
+        if (!answer?.confirm) {
+            const isSaved = answer && !answer.note?.failed;
+            if (isSaved && nameField(tab).value === name) nameField(tab).value = '';
+        } else if (window.confirm(texts.textOf(answer.confirm))) {
+            request(tab, {...saving(tab, name), overwrite: true});
+        }
+    }
+
+    function nameField(tab) {
+        return element(tab, 'presets').querySelector('.fabric-name');
     }
 
     function nameOf(button) {
@@ -24,25 +36,30 @@
     }
 
     function rename(tab, name) {
-        const newName = window.prompt(localization.translate('New name of the preset'), name);
+        const newName = window.prompt(texts.translate('New name of the preset'), name);
         if (newName !== null && newName !== name) {
+            newNames(tab).set(name, newName);
             request(tab, {do: 'rename', name: name, new_name: newName});
         }
     }
 
     function remove(tab, name) {
-        const question = localization.translate('Delete this preset?');
+        const question = texts.translate('Delete this preset?');
         if (window.confirm(`${question}\n${name}`)) request(tab, {do: 'delete', name: name});
     }
 
     // ---- files ----------------------------------------------------------------------------------
 
-    /** Sends the file in parts that gradio's connection carries. */
+    /** Sends a file in parts that gradio's connection carries. */
     function bring(tab, file) {
         const parts = Math.max(1, Math.ceil(file.size / PART_BYTES));
+        const onAnswer = answer => {
+            // The rest of this file is of no use then; other files go on.
+            if (!answer || answer.note?.failed) presses.drop(tab, each => each.file === file);
+        };
         for (let part = 0; part < parts; part++) {
             const load = async () => ({data: await base64(file, part)});
-            request(tab, {do: 'import', part: part, parts: parts, load: load});
+            request(tab, {do: 'import', name: file.name, part, parts, load, file, onAnswer});
         }
     }
 
@@ -73,14 +90,15 @@
             request(tab, {do: 'export', name: nameOf(button), onAnswer: takeFile});
         });
         accordion.on('import', tab => {
-            pictures.choose('.zip', false, files => bring(tab, files[0]));
+            pictures.choose('.zip', true, files => files.forEach(file => bring(tab, file)));
         });
         for (const tab of tabs.all()) {
             element(tab, 'presets').addEventListener('keydown', event => {
-                if (event.key === 'Enter' && event.target.matches('.fabric-name')) save(tab);
+                const isEnter = event.key === 'Enter' && !event.isComposing;
+                if (isEnter && event.target.matches('.fabric-name')) save(tab);
             });
         }
     }
 
-    return {start};
+    return {start, newNameOf: (tab, name) => newNames(tab).get(name)};
 };

@@ -1,11 +1,12 @@
 // Owns: what is sent when, and what becomes of the answer; Generate waits for it. Knows the hidden
 // fields and buttons of lib_fabric/page/relay.py; not what a press is about.
 
-(window.fabricParts ??= {}).presses = ({tabs, storage, localization}) => {
-    const NOTE_MS = 8000;
+(window.fabricParts ??= {}).presses = ({tabs, storage, texts}) => {
     const ANSWER_MS = 120000;
     // What leaves lists and settings as they are.
     const ASIDE = ['history', 'presets', 'save', 'rename', 'delete', 'export', 'import'];
+    // What brings a file, of which several may be chosen at once.
+    const FILES = ['add', 'import'];
     // Whatever sends the tab's form to the server as it stands; 'enqueue' is Agent Scheduler's.
     const GENERATE = ['generate', 'upscale', 'enqueue'];
     const PROMPTS = ['prompt', 'neg_prompt'];
@@ -19,15 +20,19 @@
         // overwrite each other's lists: so one action at a time, in order.
         waiting: [],
         current: null,
+        // Whether all that the current one says is known.
+        isComplete: false,
         watchdog: null,
         number: 0,
+        // The number of the action that each channel was asked for last; gradio drops a press of a
+        // channel that is still busy.
+        asked: {},
         // The fields as the server got them for the current action, and as infotext has changed
         // them meanwhile.
         sent: null,
         pasted: [],
         // The button that generates, if it was pressed before all this was settled.
         held: null,
-        hideNote: null,
     }));
 
     // ---- one action at a time -------------------------------------------------------------------
@@ -35,7 +40,8 @@
     /**
      * Sends an action when its turn comes. Some of its fields stay here: `address` of the gallery
      * picture that is meant; `toggles`, whether the same thumb again takes a rating back; `load()`,
-     * which resolves to what else is sent; `onAnswer(answer)`, called with null where none came.
+     * which resolves to what else is sent; `file` that it is a part of; `onAnswer(answer)`, called
+     * with null where none came.
      */
     function request(tab, action) {
         queueOf(tab).waiting.push(action);
@@ -48,6 +54,7 @@
         if (queue.current || !queue.waiting.length) return;
         const action = queue.waiting.shift();
         queue.current = action;
+        queue.isComplete = false;
         queue.sent = null;
         action.number = ++queue.number;
         // Runs from here on, so that nothing below can hold up what waits for good.
@@ -59,7 +66,17 @@
             if (queue.current === action) settle(tab, null);
         }
         // Else given up meanwhile.
-        if (queue.current === action) element(tab, isRating(action) ? 'rate' : 'edit').click();
+        if (queue.current !== action) return;
+        queue.isComplete = true;
+        ask(tab, action);
+    }
+
+    function ask(tab, action) {
+        element(tab, channelOf(action)).click();
+    }
+
+    function channelOf(action) {
+        return isRating(action) ? 'rate' : 'edit';
     }
 
     /** Adds to an action what is known only when its turn comes. */
@@ -87,8 +104,9 @@
         if (!action) return values;
         const given = Object.fromEntries(names.map((each, at) => [each, values[at]]));
         queueOf(tab).sent = [given.liked, given.disliked];
+        queueOf(tab).asked[channel] = action.number;
         const index = isRating(action) ? confirmedIndex(action, given.gallery, entryPath) : -1;
-        const {address, toggles, load, onAnswer, ...sent} = action;
+        const {address, toggles, load, file, onAnswer, ...sent} = action;
         return Object.values({...given, action: JSON.stringify({...sent, index})});
     }
 
@@ -101,16 +119,44 @@
         return !isFile || action.address.endsWith(`file=${path}`) ? action.index : entries.length;
     }
 
+    /** Called by gradio with the answer to a press. */
     function finish(name, reply) {
-        let answer = null;
+        const tab = tabs.named(name);
+        const queue = queueOf(tab);
+        const answer = parsed(reply);
+        if (!answer || answer.number === queue.current?.number) {
+            settle(tab, answer);
+            return;
+        }
+        // Late, after it was given up: what it has put into the fields does not come from infotext.
+        queue.pasted = queue.pasted.filter(each => !isSame(each, answer.texts));
+        askAgain(tab);
+    }
+
+    /** Called by gradio when a channel is free again, answered or not; then with the reply before. */
+    function ended(name, channel, reply) {
+        const tab = tabs.named(name);
+        const {asked, current} = queueOf(tab);
+        const isAnswered = parsed(reply)?.number === asked[channel];
+        if (!isAnswered && current && current.number === asked[channel]) settle(tab, null);
+        else askAgain(tab);
+    }
+
+    /** Presses for an action whose press was dropped, since the one before was still under way. */
+    function askAgain(tab) {
+        const {asked, current, isComplete} = queueOf(tab);
+        if (isComplete && current && asked[channelOf(current)] !== current.number) {
+            ask(tab, current);
+        }
+    }
+
+    function parsed(reply) {
         try {
-            answer = JSON.parse(reply);
+            return JSON.parse(reply);
         } catch (error) {
             // An empty or cut answer is no answer.
+            return null;
         }
-        const tab = tabs.named(name);
-        // After a failed event gradio still calls this, with the answer before.
-        settle(tab, answer?.number === queueOf(tab).current?.number ? answer : null);
     }
 
     function settle(tab, answer) {
@@ -120,10 +166,11 @@
         queue.current = null;
         if (!action) return;
         const before = tab.texts;
-        if (answer) takeAnswer(tab, action, answer);
+        if (answer) tabs.take(tab, action, answer);
         const unanswered = unansweredLists(tab, action, before);
         if (unanswered) queue.waiting.unshift(syncOf(unanswered));
-        say(tab, answer);
+        const isFile = each => FILES.includes(each.do);
+        texts.say(tab, answer, {isOfFile: isFile(action), isFollowed: queue.waiting.some(isFile)});
         // A picture without what was pressed before it is not what the user has asked for.
         if (!answer && !ASIDE.includes(action.do)) dropHeld(tab);
         action.onAnswer?.(answer);
@@ -132,23 +179,13 @@
         releaseHeld(tab);
     }
 
-    function takeAnswer(tab, action, answer) {
+    /** Drops of what is waiting all that `isMeant(action)`. */
+    function drop(tab, isMeant) {
         const queue = queueOf(tab);
-        tabs.take(tab, action, answer);
-        if (action.do === 'add' && tab.lists[action.to].length >= tab.limit) {
-            queue.waiting = queue.waiting.filter(each => each.do !== 'add' || each.to !== action.to);
-        }
-        if (action.do === 'import' && answer.note?.failed) {
-            queue.waiting = queue.waiting.filter(each => each.do !== 'import');
-        }
+        queue.waiting = queue.waiting.filter(each => !isMeant(each));
     }
 
-    /** Whether an action is under way. */
-    function isBusy(tab) {
-        return queueOf(tab).current !== null;
-    }
-
-    /** What is not answered yet, in order. */
+    /** What is not answered yet, in order; the first of it is under way. */
     function pending(tab) {
         const {current, waiting} = queueOf(tab);
         return [current, ...waiting].filter(Boolean);
@@ -205,7 +242,7 @@
     // names that nobody has looked up yet.
 
     function holdClick(event) {
-        const button = event.target.closest('button');
+        const button = event.target.closest?.('button');
         const isOf = tab => GENERATE.some(each => button.id === `${tab.name}_${each}`);
         const tab = button && tabs.all().find(isOf);
         if (tab) holdIfUnsettled(tab, button, event);
@@ -242,36 +279,6 @@
         if (isSettled(tab)) dropHeld(tab)?.click();
     }
 
-    // ---- a message below the gallery ------------------------------------------------------------
-
-    function say(tab, answer) {
-        const note = answer?.note;
-        if (note) localization.translateToast(note);
-        // Without its queue gradio has no toasts.
-        if (!window.gradio_config.enable_queue) {
-            showNote(tab, note ? localization.textOf(note) : '');
-        }
-        if (!answer) showNote(tab, localization.translate('The WebUI did not answer. Try again.'));
-    }
-
-    /** A line below the gallery's buttons, for what gradio's own messages cannot say. */
-    function showNote(tab, text) {
-        const row = gradioApp().getElementById(`image_buttons_${tab.name}`);
-        let note = element(tab, 'toast');
-        if (!row || (!note && !text)) return;
-        if (!note) {
-            note = document.createElement('p');
-            note.id = `${tab.name}_fabric_toast`;
-            note.className = 'fabric-toast';
-            note.setAttribute('role', 'status');
-            row.after(note);
-        }
-        note.textContent = text;
-        const queue = queueOf(tab);
-        clearTimeout(queue.hideNote);
-        queue.hideNote = setTimeout(() => note.remove(), text ? NOTE_MS : 0);
-    }
-
     function start() {
         window.addEventListener('click', holdClick, true);
         window.addEventListener('keydown', holdEnter, true);
@@ -279,7 +286,7 @@
     }
 
     return {
-        start, request, take, finish, listsChanged, undo, pending, isBusy, isRating,
+        start, request, drop, take, finish, ended, listsChanged, undo, pending, isRating,
         /** Calls back with the tab whenever what is rated or under way has changed. */
         onChange: listener => listeners.push(listener),
         /** Every action says as well what `view(tab)` gives. */

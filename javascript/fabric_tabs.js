@@ -63,12 +63,13 @@
         if (answer.rated && action.address) tab.ids.set(action.address, answer.rated);
     }
 
-    /** Notes how the lists were before an action, for undo. */
-    function remember(tab, action, {texts, change}) {
+    /** Notes how lists and history were before an action, for undo. */
+    function remember(tab, action, {texts, change, history_changed: isForgotten}) {
         const [liked, disliked] = tab.texts;
+        const isChange = isForgotten || !isSame(texts, tab.texts);
         if (action.do === 'restore') {
             tab.past.pop();
-        } else if (action.do !== 'open' && !isSame(texts, tab.texts)) {
+        } else if (action.do !== 'open' && isChange) {
             tab.past.push({liked, disliked, change});
             tab.past.splice(0, tab.past.length - MAX_PAST);
         }

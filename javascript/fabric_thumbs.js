@@ -2,7 +2,7 @@
 // say and show, the same below the gallery, over a thumbnail, on the preview and in the viewer.
 /* global opts */
 
-(window.fabricParts ??= {}).thumbs = ({tabs, presses, localization}) => {
+(window.fabricParts ??= {}).thumbs = ({tabs, presses, texts}) => {
     const {LISTS} = tabs;
     const FACES = {liked: '👍', disliked: '👎'};
     const LABELS = {
@@ -110,7 +110,7 @@
 
     /** Puts the tooltip, with the key as it is now, on a button for a list. */
     function describe(button, list) {
-        const label = localization.translate(LABELS[list]);
+        const label = texts.translate(LABELS[list]);
         const key = keyFor(list);
         const shown = key.length === 1 ? key.toUpperCase() : key;
         const title = key ? `${label.replace(/[.。]$/, '')} (${shown})` : label;
@@ -170,7 +170,8 @@
     }
 
     return {
-        FACES, start, press, rate, selectedPicture, addressOf, pendingRatings, setMark, keyFor, make, show,
+        FACES, start, press, rate, selectedPicture, addressOf, pendingRatings, setMark, keyFor, make,
+        show,
         /** Calls back with the tab whenever its gallery or what is rated may have changed. */
         onRefresh: listener => listeners.push(listener),
     };

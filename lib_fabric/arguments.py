@@ -12,23 +12,29 @@ from dataclasses import replace
 from typing import Protocol
 
 from lib_fabric.errors import FabricError
-from lib_fabric.pictures import ID_PATTERN, Picture, decode_base64
+from lib_fabric.pictures import (
+    ID_PATTERN,
+    MAX_TOTAL_PIXELS,
+    OpenedPicture,
+    Picture,
+    open_base64,
+)
 from lib_fabric.rating_texts import parse_list
 from lib_fabric.ratings import LIST_NAMES, WEIGHT, Rated, Ratings
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings, shorten
 
-# Decoded pictures of one request are in memory together, 3 bytes a pixel. Files of a few KB may
-# each unfold to the most that one picture may have, so the sum needs a bound too.
-MAX_TOTAL_PIXELS = 256 * 1024 * 1024
 _ENTRY_FIELDS = ("image", "weight")
 
 
 class KeptPictures(Protocol):
     """Where pictures are looked up by their ids, and kept."""
 
+    def num_pixels(self, picture_id: str) -> int:
+        """How large the picture of this id or short id is; raises FabricError if there is none."""
+
     def load(self, picture_id: str) -> Picture:
-        """The picture of this id or short id; raises FabricError if there is none."""
+        """That picture; raises FabricError if there is none."""
 
     def add(self, picture: Picture) -> Picture:
         """Keeps a picture; raises FabricError if it cannot be written."""
@@ -71,13 +77,15 @@ def parse_arguments(
     settings = FabricSettings.from_mapping(values)
     if not settings.enabled:
         return FabricRequest(settings)
-    reader = _PictureReader(kept)
-    ratings = Ratings(
-        *(_parse_pictures(lists[name], name, reader, max_pictures) for name in LIST_NAMES)
+    sources = _Sources(kept)
+    named = Ratings(
+        *(_parse_pictures(lists[name], name, sources, max_pictures) for name in LIST_NAMES)
     )
+    # All are known to be few and small enough before the first is decoded.
+    ratings = named.map(sources.read)
     # Last: a request that is refused leaves nothing behind.
-    reader.keep()
-    return FabricRequest(settings, ratings)
+    sources.keep()
+    return FabricRequest(settings, ratings.only(lambda rated: rated.weight > 0))
 
 
 def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: str) -> None:
@@ -88,45 +96,53 @@ def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: s
 
 
 def _parse_pictures(
-    value: object, name: str, reader: _PictureReader, max_pictures: int
-) -> tuple[Rated[Picture], ...]:
+    value: object, name: str, sources: _Sources, max_pictures: int
+) -> tuple[Rated[str], ...]:
+    """The pictures of one list, each as the text that it is or that names it."""
     if value is None:
         return ()
     if isinstance(value, str):
         # As the page and infotext write it: ids only.
-        listed = parse_list(value, name)
-        value = [{"image": each.picture, "weight": each.weight} for each in listed]
+        value = [{"image": each.picture, "weight": each.weight} for each in parse_list(value, name)]
     if not isinstance(value, (list, tuple)):
         raise FabricError("'{}' must be a list of pictures, not {}.", name, shorten(value))
     if len(value) > max_pictures:
         most = f"{max_pictures} picture" + "s" * (max_pictures != 1)
         raise FabricError("'{}' may hold at most {}, not {}.", name, most, len(value))
-    rated = [_parse_entry(entry, f"{name}[{index}]", reader) for index, entry in enumerate(value)]
-    return tuple(each for each in rated if each.weight > 0)
+    return tuple(
+        _parse_entry(entry, f"{name}[{index}]", sources) for index, entry in enumerate(value)
+    )
 
 
-def _parse_entry(entry: object, name: str, reader: _PictureReader) -> Rated[Picture]:
+def _parse_entry(entry: object, name: str, sources: _Sources) -> Rated[str]:
     if not isinstance(entry, dict):
-        return Rated(reader.read(entry, name))
+        return Rated(sources.open(entry, name))
     _refuse_unknown(entry, _ENTRY_FIELDS, f"{name}")
     if "image" not in entry:
         raise FabricError("{} has no 'image'.", name)
     setting = replace(WEIGHT, name=f"{name}.weight")
     weight = setting.check(entry.get("weight", WEIGHT.default))
-    return Rated(reader.read(entry["image"], f"{name}.image"), float(weight))
+    return Rated(sources.open(entry["image"], f"{name}.image"), float(weight))
 
 
-class _PictureReader:
-    """Reads the pictures of one request, each once, up to `MAX_TOTAL_PIXELS` together."""
+class _Sources:
+    """Where the pictures of one request come from: sent along, or kept already.
+
+    Each is opened and decoded once, however often it is named.
+    """
 
     def __init__(self, kept: KeptPictures) -> None:
         self._kept = kept
-        self._known: dict[str, Picture] = {}
-        self._sent: dict[str, Picture] = {}
+        # By the text that a picture is or that names it: what messages call it; its file, until
+        # that is decoded; and whether it was sent along.
+        self._names: dict[str, str] = {}
+        self._opened: dict[str, OpenedPicture] = {}
+        self._pictures: dict[str, Picture] = {}
+        self._sent: list[str] = []
         self._num_pixels = 0
 
-    def read(self, value: object, name: str) -> Picture:
-        """The picture that `value` is or names.
+    def open(self, value: object, name: str) -> str:
+        """Looks at the picture that `value` is or names, up to `MAX_TOTAL_PIXELS` of them all.
 
         Raises:
             FabricError: neither, or too much; the sentence begins with `name`.
@@ -137,27 +153,15 @@ class _PictureReader:
                 name,
                 shorten(value),
             )
-        if value not in self._known:
-            self._known[value] = self._read(value, name)
-        return self._known[value]
-
-    def keep(self) -> None:
-        """Keeps what was sent along.
-
-        Raises:
-            FabricError: it cannot be written; the sentence begins with the picture's name.
-        """
-        for name, picture in self._sent.items():
-            with _named(name):
-                self._kept.add(picture)
-
-    def _read(self, value: str, name: str) -> Picture:
+        if value in self._names:
+            return value
         if ID_PATTERN.fullmatch(value):
             with _named(name):
-                picture = self._kept.load(value)
+                self._num_pixels += self._kept.num_pixels(value)
         else:
-            picture = self._sent[name] = decode_base64(value, name)
-        self._num_pixels += picture.image.width * picture.image.height
+            self._opened[value] = open_base64(value, name)
+            self._num_pixels += self._opened[value].num_pixels
+            self._sent.append(value)
         if self._num_pixels > MAX_TOTAL_PIXELS:
             raise FabricError(
                 "{}: the pictures have more than {} million pixels together. Send fewer or "
@@ -165,7 +169,31 @@ class _PictureReader:
                 name,
                 MAX_TOTAL_PIXELS // 2**20,
             )
-        return picture
+        self._names[value] = name
+        return value
+
+    def read(self, value: str) -> Picture:
+        """Decodes the picture that `open` has seen.
+
+        Raises:
+            FabricError: it is damaged; the sentence begins with the picture's name.
+        """
+        if value in self._opened:
+            self._pictures[value] = self._opened.pop(value).decode()
+        elif value not in self._pictures:
+            with _named(self._names[value]):
+                self._pictures[value] = self._kept.load(value)
+        return self._pictures[value]
+
+    def keep(self) -> None:
+        """Keeps what was sent along.
+
+        Raises:
+            FabricError: it cannot be written; the sentence begins with the picture's name.
+        """
+        for value in self._sent:
+            with _named(self._names[value]):
+                self._kept.add(self._pictures[value])
 
 
 @contextlib.contextmanager

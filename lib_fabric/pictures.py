@@ -11,7 +11,9 @@ import hashlib
 import io
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -21,10 +23,15 @@ from lib_fabric.errors import FabricError
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_FILE_BYTES = 48 * 1024 * 1024
 MAX_PIXELS = 64 * 1024 * 1024
+# Of all pictures of one generation, and so of one preset. Decoded ones are in memory together, 4
+# bytes a pixel, and files of a few KB may each unfold to the most that one picture may have.
+MAX_TOTAL_PIXELS = 256 * 1024 * 1024
 MIN_SIDE_PX = 8
 SHORT_ID_DIGITS = 16
 ID_PATTERN = re.compile(rf"[0-9a-f]{{{SHORT_ID_DIGITS}}}|[0-9a-f]{{64}}")
 _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,32};base64,", re.IGNORECASE)
+_STRIP_PIXELS = 1024 * 1024
+_ORIENTATION = 0x0112  # in EXIF
 _SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -67,6 +74,37 @@ def decode_base64(text: str, name: str = "picture") -> Picture:
     Raises:
         FabricError: not base64, not such a file, damaged, or over the limits.
     """
+    return open_base64(text, name).decode()
+
+
+def decode_bytes(data: bytes, name: str = "picture") -> Picture:
+    """Decodes the bytes of a PNG, JPEG or WebP file; of an animation the first frame.
+
+    Raises:
+        FabricError: not such a file, damaged, or over the limits.
+    """
+    return open_picture(io.BytesIO(data), name).decode()
+
+
+@dataclass(frozen=True)
+class OpenedPicture:
+    """A picture's file of which no more than the size is known yet."""
+
+    image: Image.Image
+    name: str
+
+    @property
+    def num_pixels(self) -> int:
+        """What it will unfold to."""
+        return self.image.width * self.image.height
+
+    def decode(self) -> Picture:
+        """Raises FabricError: it is damaged."""
+        return from_image(self.image, self.name)
+
+
+def open_base64(text: str, name: str = "picture") -> OpenedPicture:
+    """As `decode_base64`, but for the decoding."""
     prefix = _DATA_URL.match(text)
     payload = text[prefix.end() :] if prefix else text
     if len(payload) > MAX_FILE_BYTES * 4 // 3 + 4:
@@ -80,20 +118,20 @@ def decode_base64(text: str, name: str = "picture") -> Picture:
             "{} is neither a picture in base64 (PNG, JPEG or WebP) nor the id of a rated picture.",
             name,
         ) from error
-    return decode_bytes(data, name)
+    return open_picture(io.BytesIO(data), name)
 
 
-def decode_bytes(data: bytes, name: str = "picture") -> Picture:
-    """Decodes the bytes of a PNG, JPEG or WebP file; of an animation the first frame.
+def open_picture(file: BinaryIO, name: str = "picture") -> OpenedPicture:
+    """Opens a PNG, JPEG or WebP file without decoding it.
 
     Raises:
-        FabricError: not such a file, damaged, or over the limits.
+        FabricError: not such a file, its header is damaged, or it is over the limits.
     """
     try:
         with warnings.catch_warnings():
             # Pillow only warns between its limit and twice that; our own limit decides.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
@@ -101,13 +139,15 @@ def decode_bytes(data: bytes, name: str = "picture") -> Picture:
     # See from_image: header parsers raise many types.
     except Exception as error:
         raise FabricError("{} is damaged and cannot be read.", name) from error
-    return from_image(image, name)
+    _check_size(image, name)
+    return OpenedPicture(image, name)
 
 
 def picture_id(rgb: Image.Image) -> str:
     """SHA-256 (hex) of an RGB picture's width, height and pixels."""
     digest = hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode())
-    digest.update(rgb.tobytes())
+    for box in _strips(rgb):
+        digest.update(rgb.crop(box).tobytes())
     return digest.hexdigest()
 
 
@@ -150,13 +190,33 @@ def _too_large(name: str) -> FabricError:
 def _upright(image: Image.Image) -> Image.Image:
     """`image` turned as its EXIF says; as it is where that cannot be read."""
     try:
-        return ImageOps.exif_transpose(image)
+        # Else it would be a copy.
+        is_turned = image.getexif().get(_ORIENTATION, 1) != 1
+        return ImageOps.exif_transpose(image) if is_turned else image
     # EXIF is parsed as TIFF and fails in as many ways; the pixels are sound all the same.
     except Exception:  # noqa: BLE001 (see above)
         return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    """A new picture: Pillow keeps lazy files open otherwise, and info would travel along.
+
+    In strips, since what lies between may take several times the room of either.
+    """
+    rgb = Image.new("RGB", image.size)
+    for box in _strips(image):
+        rgb.paste(_flatten(image.crop(box)), box)
+    return rgb
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes of whole rows that cover `image`."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield (0, top, image.width, min(top + rows, image.height))
+
+
+def _flatten(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BIT_MODES:
         # Pillow clips 16 bit grey at 255 on conversion, which leaves white; scale instead.
         levels = np.asarray(image, dtype=np.float64)
@@ -169,6 +229,4 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(ground, rgba).convert("RGB")
-    # A copy even for RGB: Pillow keeps lazy files open otherwise, and info would travel along.
-    rgb = image.convert("RGB")
-    return Image.frombytes("RGB", rgb.size, rgb.tobytes())
+    return image.convert("RGB")

@@ -84,9 +84,9 @@ class Ratings(Generic[P]):
 
         return self._each(first)
 
-    def only(self, is_wanted: Callable[[P], bool]) -> Ratings[P]:
-        """Those whose picture `is_wanted`."""
-        return self._each(lambda rated: rated if is_wanted(rated.picture) else None)
+    def only(self, is_wanted: Callable[[Rated[P]], bool]) -> Ratings[P]:
+        """Those that are wanted."""
+        return self._each(lambda rated: rated if is_wanted(rated) else None)
 
     def rate(self, picture: P, name: ListName, limit: int = DEFAULT_MAX_PICTURES) -> Ratings[P]:
         """Puts a picture into the list `name`; one of the other list moves, with its weight.
@@ -107,7 +107,7 @@ class Ratings(Generic[P]):
 
     def remove(self, picture: P) -> Ratings[P]:
         """Forgets the rating of a picture; unknown ones change nothing."""
-        return self.only(lambda each: each != picture)
+        return self.only(lambda each: each.picture != picture)
 
     def move(self, picture: P, name: ListName, limit: int = DEFAULT_MAX_PICTURES) -> Ratings[P]:
         """Moves a rated picture, with its weight, to the list `name`.

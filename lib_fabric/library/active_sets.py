@@ -14,7 +14,6 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.owners import PictureOwners
@@ -66,7 +65,8 @@ class ActiveSets:
         def work(connection: sqlite3.Connection) -> list[Key]:
             now = time.time()
             # A page may name any picture; a rebuild takes the word of what is kept for whose it is.
-            text = to_json(ratings.only(partial(self._owners.may_open, connection, owner)))
+            own = ratings.only(lambda each: self._owners.may_open(connection, owner, each.picture))
+            text = to_json(own)
             self._backups.write(key, json.dumps([now, text]))
             _insert(connection, key, text, now)
             return _forget_old(connection, owner, now)

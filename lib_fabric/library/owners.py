@@ -119,12 +119,19 @@ class OwnedPictures:
         self._own([kept.id])
         return kept
 
+    def add_all(self, pictures: Iterable[Picture]) -> list[str]:
+        """As `PictureStore.add_all`."""
+        added = self._store.add_all(pictures)
+        self._own(added)
+        return added
+
+    def num_pixels(self, picture_id: str) -> int:
+        """As `PictureStore.num_pixels`."""
+        return self._store.num_pixels(self._known_id(picture_id))
+
     def load(self, picture_id: str) -> Picture:
         """As `PictureStore.load`."""
-        whole = self._whole_id(picture_id)
-        if whole is None:
-            raise missing_picture(picture_id)
-        return self._store.load(whole)
+        return self._store.load(self._known_id(picture_id))
 
     def find(self, picture_id: str) -> str | None:
         """As `PictureStore.find`."""
@@ -133,10 +140,7 @@ class OwnedPictures:
 
     def thumbnail(self, picture_id: str) -> bytes:
         """As `PictureStore.thumbnail`."""
-        whole = self._whole_id(picture_id)
-        if whole is None:
-            raise missing_picture(picture_id)
-        return self._store.thumbnail(whole)
+        return self._store.thumbnail(self._known_id(picture_id))
 
     def __contains__(self, picture_id: object) -> bool:
         return isinstance(picture_id, str) and self._whole_id(picture_id) is not None
@@ -144,6 +148,12 @@ class OwnedPictures:
     def _whole_id(self, picture_id: str) -> str | None:
         whole = self._store.whole_id(picture_id)
         return whole if whole is not None and self._owners.opens(self._owner, whole) else None
+
+    def _known_id(self, picture_id: str) -> str:
+        whole = self._whole_id(picture_id)
+        if whole is None:
+            raise missing_picture(picture_id)
+        return whole
 
     def _own(self, picture_ids: Iterable[str]) -> None:
         try:

@@ -41,19 +41,25 @@ class Presets:
         self._backups = RowBackups(database.folder / "presets", "preset")
         database.add_rebuild(self._rebuild)
 
-    def names(self, owner: str) -> list[str]:
-        """The names, in alphabetical order."""
-        return [each.name for each in self.all(owner)]
+    def page(self, owner: str, offset: int, limit: int) -> list[Preset]:
+        """At most `limit` presets in alphabetical order, after the first `offset`.
 
-    def all(self, owner: str) -> list[Preset]:
-        """Every preset, in alphabetical order; of a damaged one, which `load` refuses, the name."""
-        rows = self._database.read(
-            lambda connection: connection.execute(
-                "SELECT folded_name, content FROM presets WHERE owner = ? ORDER BY folded_name",
-                (clean_text(owner),),
-            ).fetchall()
+        Of a damaged one, which `load` refuses, only the name.
+        """
+        sql = (
+            "SELECT folded_name, content FROM presets WHERE owner = ? "
+            "ORDER BY folded_name LIMIT ? OFFSET ?"
         )
+        values = (clean_text(owner), limit, offset)
+        rows = self._database.read(lambda connection: connection.execute(sql, values).fetchall())
         return [_preset_or_name(content, folded_name) for folded_name, content in rows]
+
+    def count(self, owner: str, before: str | None = None) -> int:
+        """How many presets there are; in front of the one called `before`, if that is given."""
+        sql, values = "SELECT COUNT(*) FROM presets WHERE owner = ?", [clean_text(owner)]
+        if before is not None:
+            sql, values = f"{sql} AND folded_name < ?", [*values, fold(existing_name(before))]
+        return self._database.read(lambda connection: connection.execute(sql, values).fetchone()[0])
 
     def namesake(self, owner: str, name: str) -> str | None:
         """What the preset is called that has the same name as `name`; None if there is none.

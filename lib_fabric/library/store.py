@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from lib_fabric.errors import FabricError
-from lib_fabric.library.storage.files import write_atomically
+from lib_fabric.library.storage.files import staged, write_atomically
 from lib_fabric.library.storage.thumbnails import THUMBNAIL_PX, is_thumbnail, make_thumbnail
 from lib_fabric.library.store_files import (
     NOTE_SUFFIX,
@@ -30,6 +30,7 @@ from lib_fabric.pictures import (
     decode_bytes,
     from_image,
     is_full_id,
+    open_picture,
     to_png,
 )
 from lib_fabric.settings import shorten
@@ -59,14 +60,39 @@ class PictureStore:
         """
         if not isinstance(picture, Picture):
             picture = from_image(picture)
-        path = self._path(picture.id)
-        # Before it is read: from here on the limit on the store's size spares it.
-        _touch(path)
-        if self._is_intact(picture.id):
-            return picture
-        self._write(path, to_png(picture.image), "picture")
-        self.after_add()
+        self.add_all([picture])
         return picture
+
+    def add_all(self, pictures: Iterable[Picture]) -> list[str]:
+        """Keeps pictures and returns their ids; where getting one of them raises, keeps none.
+
+        They are taken one at a time, and none is held in memory.
+
+        Raises:
+            FabricError: the folder cannot be written.
+        """
+        added: list[str] = []
+        waiting: list[tuple[Callable[[], None], int]] = []
+        with contextlib.ExitStack() as stack:
+            for picture in pictures:
+                added.append(picture.id)
+                path = self._path(picture.id)
+                # Before it is read: from here on the limit on the store's size spares it.
+                _touch(path)
+                if not self._is_intact(picture.id):
+                    data = to_png(picture.image)
+                    with _saving("picture"):
+                        waiting.append((stack.enter_context(staged(path, data)), len(data)))
+                    del data
+                # The next one needs the room.
+                del picture
+            with _saving("picture"):
+                for put, num_bytes in waiting:
+                    put()
+                    self._files.grow(num_bytes)
+        if waiting:
+            self.after_add()
+        return added
 
     def load(self, picture_id: str) -> Picture:
         """Returns a kept picture by its id or short id, and notes that it was used.
@@ -77,6 +103,21 @@ class PictureStore:
         picture = self._read(picture_id)
         _touch(self._path(picture.id))
         return picture
+
+    def num_pixels(self, picture_id: str) -> int:
+        """How large a kept picture is, by its id or short id; it is not decoded.
+
+        Raises:
+            FabricError: as `load`.
+        """
+        path = self._find(picture_id)
+        if path is None:
+            raise missing_picture(picture_id)
+        try:
+            with path.open("rb") as file:
+                return open_picture(file).num_pixels
+        except (OSError, FabricError) as error:
+            raise missing_picture(picture_id) from error
 
     def __contains__(self, picture_id: object) -> bool:
         return isinstance(picture_id, str) and self._find(picture_id) is not None
@@ -143,13 +184,12 @@ class PictureStore:
         if path is None:
             raise missing_picture(picture_id)
         note_path = path.with_suffix(NOTE_SUFFIX)
-        if note:
-            self._write(note_path, note, "rating")
-            return
-        try:
-            note_path.unlink(missing_ok=True)
-        except OSError as error:
-            raise _unsaved("rating", error) from error
+        with _saving("rating"):
+            if note:
+                write_atomically(note_path, note)
+                self._files.grow(len(note))
+            else:
+                note_path.unlink(missing_ok=True)
 
     def notes(self) -> Iterator[tuple[str, bytes]]:
         """Every picture's id with its note; unreadable notes are left out."""
@@ -178,13 +218,6 @@ class PictureStore:
             spare_seconds: what was used this recently stays.
         """
         return [each for each in picture_ids if self._files.delete(each, spare_seconds)]
-
-    def _write(self, path: Path, data: bytes, what: str) -> None:
-        try:
-            write_atomically(path, data)
-        except OSError as error:
-            raise _unsaved(what, error) from error
-        self._files.grow(len(data))
 
     def _read(self, picture_id: str) -> Picture:
         path = self._find(picture_id)
@@ -229,10 +262,14 @@ def missing_picture(picture_id: str) -> FabricError:
     return FabricError("picture {} is no longer in the store. Rate it again.", name)
 
 
-def _unsaved(what: str, error: OSError) -> FabricError:
-    return FabricError(
-        "the {} could not be saved: {}.", what, error.strerror or error, status_code=500
-    )
+@contextlib.contextmanager
+def _saving(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FabricError(
+            "the {} could not be saved: {}.", what, error.strerror or error, status_code=500
+        ) from error
 
 
 def _touch(path: Path) -> None:

@@ -38,6 +38,8 @@ class Action:
         was_on: the accordion was ticked when this page, or the browser's last one, was closed.
         shows_history: the history is open, so the answer brings it along: those that match
             `search`, from `offset` on.
+        shows_presets: the list of presets is open, so the answer brings it along, from
+            `presets_offset` on, where that has changed.
         change: what the action that 'restore' takes back has changed in the history.
     """
 
@@ -59,6 +61,8 @@ class Action:
     shows_history: bool = False
     search: str = ""
     offset: int = 0
+    shows_presets: bool = False
+    presets_offset: int = 0
     new_name: str = ""
     overwrite: bool = False
     part: int = 0

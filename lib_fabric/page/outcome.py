@@ -60,7 +60,8 @@ class Outcome:
         action: what was asked for; None if that could not be read.
         switch_on: whether the accordion is to be ticked.
         settings: what the widgets are to show, by the setting's name; None leaves them.
-        presets_changed: whether the list of presets is to be shown anew.
+        presets_changed: whether the list of presets is to be shown anew, if it is open.
+        preset_name: the preset that was just named so, which the list is to show.
         download: a file for the user.
         change: what the press has changed in the history; None for nothing.
         question: what the user is to be asked; on yes the page presses again, to overwrite.
@@ -73,6 +74,7 @@ class Outcome:
     switch_on: bool = False
     settings: Mapping[str, object] | None = None
     presets_changed: bool = False
+    preset_name: str = ""
     download: Download | None = None
     change: Change | None = None
     question: Message | None = None

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action
 from lib_fabric.page.html.history import PAGE_SIZE, HistoryView, history_html
-from lib_fabric.page.html.parts import Thumbnail
-from lib_fabric.page.html.presets import presets_html
+from lib_fabric.page.html.parts import Thumbnail, page_offset
+from lib_fabric.page.html.presets import PAGE_SIZE as PRESETS_PAGE_SIZE
+from lib_fabric.page.html.presets import PresetsView, presets_html
 from lib_fabric.page.outcome import PageState
 
 
@@ -41,17 +42,22 @@ class Panels:
             )
             # After it was read: what has lost its file leaves the history meanwhile.
             total = history.count(page.owner, page.tab, search)
-            last_page = max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
+            last_page = page_offset(total, total, PAGE_SIZE)
             if offset <= last_page:
                 break
             offset = last_page
         view = HistoryView(entries, total, offset, search)
         return history_html(view, self._thumbnails(page.owner))
 
-    def presets(self, page: PageState) -> str:
-        """The list of presets.
+    def presets(self, page: PageState, action: Action, name: str = "") -> str:
+        """One page of the presets: the one that `name` is on, or else from the action's offset on.
 
         Raises:
             FabricError: the presets cannot be read.
         """
-        return presets_html(self._library.presets.all(page.owner), self._thumbnails(page.owner))
+        presets = self._library.presets
+        offset = presets.count(page.owner, before=name) if name else action.presets_offset
+        total = presets.count(page.owner)
+        offset = page_offset(offset, total, PRESETS_PAGE_SIZE)
+        found = presets.page(page.owner, offset, PRESETS_PAGE_SIZE)
+        return presets_html(PresetsView(found, total, offset), self._thumbnails(page.owner))

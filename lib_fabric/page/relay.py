@@ -80,11 +80,13 @@ class Relay:
                 f"values.slice(0, {len(inputs)}))"
             ),
         )
-        event.then(
-            fn=None,
-            inputs=[self._reply],
-            **self._host.javascript(f"(reply) => fabricUi.finish('{self._tab}', reply)"),
-        )
+        # The second, which comes after a failed event as well, tells that there is no answer: with
+        # the first alone the reply to the press before would have to be taken for that.
+        for when, code in (
+            (event.success, f"(reply) => fabricUi.finish('{self._tab}', reply)"),
+            (event.then, f"(reply) => fabricUi.ended('{self._tab}', '{channel}', reply)"),
+        ):
+            when(fn=None, inputs=[self._reply], **self._host.javascript(code))
 
     def _box(self, name: str) -> Any:  # noqa: ANN401 (gradio component)
         # Not visible=False, here and below: later versions of gradio leave such components out of

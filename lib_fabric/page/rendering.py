@@ -57,8 +57,8 @@ class Rendering:
             if outcome.action is not None and outcome.action.shows_history:
                 values["history"] = self._panels.history(page, outcome.action)
         with nothing_raised(outcome):
-            if outcome.presets_changed:
-                values["presets"] = self._panels.presets(page)
+            if outcome.presets_changed and outcome.action and outcome.action.shows_presets:
+                values["presets"] = self._panels.presets(page, outcome.action, outcome.preset_name)
         limit = DEFAULT_MAX_PICTURES
         with nothing_raised(outcome):
             limit = self._host.max_pictures()

@@ -147,7 +147,7 @@ class _Bench:
             for _ in range(1 if is_first else self._repeats):
                 self._table.time(name, lambda action=action: panels.history(page, action))
         for _ in range(self._repeats):
-            self._table.time("list of presets", lambda: panels.presets(page))
+            self._table.time("list of presets", lambda: panels.presets(page, Action("presets")))
 
     def press(self) -> None:
         """Rating anew, changing the active set, opening a page."""

@@ -13,6 +13,30 @@ GENERATION_MS = 180_000
 ANSWER_MS = 20_000
 
 
+def hold(page: FabricPage, name: str) -> None:
+    """Lets the next call of `fabricUi.<name>` wait until `release`; gradio awaits its result."""
+    page.page.evaluate(
+        """name => {
+            const whole = fabricUi[name];
+            fabricUi[name] = (...values) => {
+                fabricUi[name] = whole;
+                // What is sent is what the page holds at the press.
+                const result = name === 'take' ? whole(...values) : null;
+                return new Promise(resolve => {
+                    window.release = () => resolve(result || whole(...values));
+                });
+            };
+        }""",
+        name,
+    )
+
+
+def release(page: FabricPage) -> None:
+    """Waits until what `hold` holds has been called, and lets it go on."""
+    page.page.wait_for_function("() => window.release")
+    page.page.evaluate("() => { const go = window.release; delete window.release; go(); }")
+
+
 class FabricPage:
     """The FABRIC accordion, the thumbs and the result gallery of one tab."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
+
+from lib_fabric.page.html.presets import PAGE_SIZE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -46,6 +49,31 @@ def test_a_reload_brings_lists_weights_and_the_tick_back(rated, webui_url):
 def test_what_was_switched_off_stays_so_after_a_reload(rated, webui_url):
     rated.switch_off()
     reload(rated, webui_url)
+    expect(rated.is_enabled).not_to_be_checked()
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_reload_ui_and_a_crash_leave_the_tick_as_it_was(rated, webui_url, is_on):
+    """The host's Reload UI empties the page before it ends; a crash tells no end at all."""
+    if not is_on:
+        rated.switch_off()
+    rated.page.evaluate("() => { document.body.innerHTML = ''; }")
+    rated.open(webui_url)
+    rated.expect_lists(2, 1)
+    assert rated.is_enabled.is_checked() == is_on
+    # Whoever changes it: here the answer to the first rating, or a person.
+    kept = rated.page.evaluate("() => localStorage.getItem('fabric-on-txt2img')")
+    assert kept == ("1" if is_on else "")
+
+
+def test_a_tick_that_infotext_sets_outlasts_the_page(rated, webui_url):
+    reload(rated, webui_url)
+    expect(rated.is_enabled).to_be_checked()
+    rated.paste("a circle\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64")
+    expect(rated.is_enabled).not_to_be_checked()
+    rated.page.evaluate("() => { document.body.innerHTML = ''; }")
+    rated.open(webui_url)
+    rated.expect_lists(2, 1)
     expect(rated.is_enabled).not_to_be_checked()
 
 
@@ -146,6 +174,27 @@ def test_the_history_is_searched_and_pictures_leave_it(rated):
     expect(history.locator(f"[data-id='{gone}']")).to_have_count(0)
 
 
+def test_what_leaves_the_history_comes_back_with_undo(rated):
+    """Also a picture that is in no list any more, so that the lists stay as they are."""
+    history = rated.open_panel("history")
+    shown = history.locator(".fabric-picture")
+    expect(shown.first).to_be_visible()
+    rated.press_on_tile("liked", 0, "remove")
+    rated.expect_lists(1, 1)
+    gone = shown.filter(has_not=rated.page.locator("xpath=self::*[@data-fabric-mark]"))
+    picture = gone.first.get_attribute("data-id")
+    tile = history.locator(f"[data-id='{picture}']")
+    tile.hover()
+    tile.locator("[data-do=forget]").click()
+    expect(tile).to_have_count(0)
+    rated.expect_settled()
+    rated.undo()
+    expect(tile).to_have_count(1)
+    rated.expect_lists(1, 1)
+    rated.undo()
+    rated.expect_lists(2, 1)
+
+
 # ---- presets -------------------------------------------------------------------------------------
 
 
@@ -208,3 +257,98 @@ def test_a_preset_is_exported_and_imported(saved, tmp_path):
     chooser.value.set_files(str(file))
     expect(presets.locator(".fabric-preset", has_text="(2)")).to_have_count(1)
     page.expect_note("Imported as ")
+
+
+def test_presets_are_turned_page_by_page(rated, request):
+    presets = rated.open_panel("presets")
+    own = presets.locator(".fabric-preset", has_text=request.node.name)
+    names = [f"{request.node.name} {number:02}" for number in range(PAGE_SIZE + 2)]
+    for name in names:
+        presets.locator(".fabric-name").fill(name)
+        presets.locator(".fabric-name").press("Enter")
+        # Each is shown, whichever page it is on.
+        expect(own.filter(has_text=name)).to_have_count(1)
+    pager = presets.locator(".fabric-pager span")
+    last = pager.text_content()
+    presets.locator("[data-do=previous]").click()
+    expect(pager).to_have_text(re.compile(rf"^1–{PAGE_SIZE} / "))
+    # What changes the list leaves the page where it is.
+    answer_dialogs(rated)
+    own.filter(has_text=names[0]).locator("[data-do=delete]").click()
+    expect(own.filter(has_text=names[0])).to_have_count(0)
+    expect(pager).to_have_text(re.compile(rf"^1–{PAGE_SIZE} / "))
+    presets.locator("[data-do=next]").click()
+    expect(pager).not_to_have_text(last)
+    expect(pager).to_have_text(re.compile(rf"^{PAGE_SIZE + 1}–"))
+    for name in names[:0:-1]:
+        row = own.filter(has_text=name)
+        if not row.count():
+            presets.locator("[data-do=previous]").click()
+        row.locator("[data-do=delete]").click()
+        expect(row).to_have_count(0)
+
+
+def test_enter_that_ends_a_composed_word_saves_nothing(rated):
+    presets = rated.open_panel("presets")
+    name = presets.locator(".fabric-name")
+    name.fill("not yet")
+    name.evaluate("""node => node.dispatchEvent(
+        new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true})
+    )""")
+    rated.expect_settled()
+    rated.press_on_tile("liked", 0, "remove")
+    rated.expect_lists(1, 1)
+    expect(presets.locator(".fabric-preset", has_text="not yet")).to_have_count(0)
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_what_the_server_takes_for_the_same_name_is_asked_about(rated, is_wanted):
+    presets = rated.open_panel("presets")
+    name, unique = presets.locator(".fabric-name"), uuid4().hex[:8]
+    rows = presets.locator(".fabric-preset", has_text=unique)
+    asked = []
+
+    def answer(dialog):
+        asked.append(dialog.message)
+        dialog.accept() if is_wanted else dialog.dismiss()
+
+    rated.page.on("dialog", answer)
+    name.fill(f"straße {unique}")
+    name.press("Enter")
+    expect(rows).to_have_count(1)
+    rated.press_on_tile("liked", 0, "remove")
+    rated.expect_lists(1, 1)
+    name.fill(f"STRASSE {unique}")
+    with rated.page.expect_event("dialog"):
+        name.press("Enter")
+    expect(name).to_have_value("" if is_wanted else f"STRASSE {unique}")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("1 👍" if is_wanted else "2 👍")
+    assert asked == [f"Replace the preset straße {unique}?"]
+    rated.page.remove_listener("dialog", answer)
+    answer_dialogs(rated)
+    rows.locator("[data-do=delete]").click()
+    expect(rows).to_have_count(0)
+
+
+@pytest.mark.parametrize("has_queue", [True, False])
+def test_a_file_that_is_no_preset_is_named_and_the_others_are_imported(saved, tmp_path, has_queue):
+    page, presets, row, _ = saved
+    answer_dialogs(page)
+    with page.page.expect_download() as download:
+        row.locator("[data-do=export]").click()
+    good = tmp_path / "good.zip"
+    download.value.save_as(good)
+    bad = tmp_path / "bad.zip"
+    # In several parts, the rest of which is of no use once the first is refused.
+    bad.write_bytes(b"no archive" * 2**20)
+    if not has_queue:
+        page.page.evaluate("() => { gradio_config.enable_queue = false; }")
+    with page.page.expect_file_chooser() as chooser:
+        presets.locator("[data-do=import]").click()
+    chooser.value.set_files([str(bad), str(good)])
+    expect(presets.locator(".fabric-preset", has_text="(2)")).to_have_count(1, timeout=60_000)
+    page.expect_note("Imported as ")
+    # gradio takes a toast away with the next press.
+    expect(page.own("toast")).to_contain_text("bad.zip")
+    expect(page.own("toast")).to_contain_text("Imported as ")

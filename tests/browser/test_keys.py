@@ -178,6 +178,45 @@ def test_other_keys_by_option(shown):
     )
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"key": "L", "code": "KeyL", "shiftKey": True},
+        {"key": "l", "code": "KeyL", "shiftKey": True},
+        {"key": "Д", "code": "KeyL", "shiftKey": True},
+        {"key": "ל", "code": "KeyL", "shiftKey": True},
+        {"key": "ł", "code": "KeyL", "modifierAltGraph": True},
+        {"key": "l", "code": "KeyL", "isComposing": True},
+    ],
+)
+def test_never_with_another_key_held_or_a_word_being_composed(shown, event):
+    """Shift makes it a capital letter, AltGr another sign: neither is the bare key."""
+    shown.page.evaluate(
+        """event => document.body.dispatchEvent(
+            new KeyboardEvent('keydown', {...event, bubbles: true})
+        )""",
+        event,
+    )
+    expect_only(shown, 2)
+
+
+def test_a_sign_that_needs_shift_is_a_key(shown):
+    shown.page.evaluate("() => Object.assign(opts, {fabric_key_like: '?'})")
+    shown.page.keyboard.press("Shift+?")
+    shown.expect_mark(1, "liked")
+
+
+@pytest.mark.parametrize("place", ["body", "#txt2img_prompt textarea"])
+def test_what_only_looks_like_a_key_is_survived(shown, place):
+    """Chromium fills in a form with events that have no key; the fixture fails on errors."""
+    shown.page.locator(place).evaluate(
+        "node => node.dispatchEvent(new Event('keydown', {bubbles: true}))"
+    )
+    shown.page.evaluate("() => document.dispatchEvent(new Event('keydown'))")
+    shown.page.evaluate("() => document.dispatchEvent(new Event('click'))")
+    expect_only(shown, 2)
+
+
 def test_the_same_key_on_another_alphabet(shown):
     shown.page.evaluate("""() => document.body.dispatchEvent(
         new KeyboardEvent('keydown', {key: 'д', code: 'KeyL', bubbles: true})

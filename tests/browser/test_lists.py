@@ -116,6 +116,77 @@ def test_a_picture_is_dragged_to_the_other_list(opened, picture_files):
     opened.expect_lists(0, 1)
 
 
+# ---- a drag ends with the drag -------------------------------------------------------------------
+
+START_DRAG = """node => node.dispatchEvent(new DragEvent(
+    'dragstart', {dataTransfer: new DataTransfer(), bubbles: true}
+))"""
+
+
+@pytest.mark.parametrize("source", ["list", "history", "gallery"])
+def test_a_file_dropped_after_a_drag_that_an_answer_cut_short_is_added(
+    opened, picture_files, source
+):
+    """What was dragged is gone from the page then, and no event tells of its end."""
+    opened.generate(1)
+    opened.choose_files("liked", picture_files[:1])
+    opened.expect_lists(1, 0)
+    history = opened.open_panel("history")
+    expect(history.locator(".fabric-picture img").first).to_be_visible()
+    dragged = {
+        "list": opened.tiles("liked").first.locator("img"),
+        "history": history.locator(".fabric-picture img").first,
+        "gallery": opened.gallery.locator(".preview > img"),
+    }[source]
+    dragged.evaluate(START_DRAG)
+    opened.choose_files("liked", picture_files[1:2])
+    opened.expect_lists(2, 0)
+    opened.drop_zone("disliked").evaluate(DROP, ["cat.png", "image/png", PNG_8X8])
+    opened.expect_lists(2, 1)
+    expect(opened.gallery.locator("[data-fabric-mark]")).to_have_count(0)
+
+
+def test_a_drag_goes_on_while_an_answer_comes(opened, picture_files):
+    opened.choose_files("liked", picture_files[:1])
+    opened.expect_lists(1, 0)
+    opened.page.evaluate("() => { window.dragged = new DataTransfer(); }")
+    opened.tiles("liked").first.locator("img").evaluate(
+        START_DRAG.replace("new DataTransfer()", "window.dragged")
+    )
+    opened.choose_files("liked", picture_files[1:2])
+    opened.expect_lists(2, 0)
+    opened.drop_zone("disliked").evaluate(
+        """zone => ['dragenter', 'dragover', 'drop'].forEach(kind => zone.dispatchEvent(
+            new DragEvent(kind, {dataTransfer: window.dragged, bubbles: true, cancelable: true})
+        ))"""
+    )
+    opened.expect_lists(1, 1)
+
+
+def test_a_selected_text_may_be_dragged(opened):
+    """Its drag begins at a text, which is no element; the fixture fails on errors."""
+    opened.lists.locator(".fabric-empty").evaluate(
+        """node => node.firstChild.dispatchEvent(new DragEvent(
+            'dragstart', {dataTransfer: new DataTransfer(), bubbles: true}
+        ))"""
+    )
+    opened.drop_zone("liked").evaluate(DROP, ["cat.png", "image/png", PNG_8X8])
+    opened.expect_lists(1, 0)
+
+
+# ---- what was chosen is done, or named -----------------------------------------------------------
+
+
+def test_files_beyond_the_limit_are_refused_in_words(standin, opened, picture_files):
+    standin.post("/sdapi/v1/options", {"fabric_max_pictures": 1})
+    try:
+        opened.choose_files("liked", picture_files)
+        opened.expect_lists(1, 0)
+        opened.expect_note("At most 1 can be liked.")
+    finally:
+        standin.post("/sdapi/v1/options", {"fabric_max_pictures": 64})
+
+
 def test_narrow_pages_stack_the_lists(new_page):
     narrow = new_page(viewport={"width": 400, "height": 1600})
     narrow.open_accordion()

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser.fabric_page import hold, release
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -120,29 +122,6 @@ def test_generate_waits_until_pasted_names_are_looked_up(made, step):
 
 
 # ---- infotext while something else is under way --------------------------------------------------
-
-
-def hold(page, name):
-    """Lets the script's `name` wait until `release`; gradio awaits what it returns."""
-    page.page.evaluate(
-        """name => {
-            const whole = fabricUi[name];
-            fabricUi[name] = (...values) => {
-                fabricUi[name] = whole;
-                // What is sent is what the page holds at the press.
-                const result = name === 'take' ? whole(...values) : null;
-                return new Promise(resolve => {
-                    window.release = () => resolve(result || whole(...values));
-                });
-            };
-        }""",
-        name,
-    )
-
-
-def release(page):
-    page.page.wait_for_function("() => window.release")
-    page.page.evaluate("() => { window.release(); delete window.release; }")
 
 
 @pytest.mark.parametrize("step", ["take", "finish"])

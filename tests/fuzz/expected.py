@@ -106,24 +106,29 @@ class Expected:
         picture_id = self._shown(action, shown)
         if picture_id is None:
             return True
-        self.keep(picture_id)
-        return self._put(page, picture_id, action["to"])
+        return self._bring(page, picture_id, action["to"])
 
     def _unrate(self, page: int, action: dict[str, Any], shown: list[int]) -> bool | None:
         picture_id = self._shown(action, shown)
         if picture_id is None:
             return True
-        self.keep(picture_id)
         return self._forget(page, {"picture_id": picture_id}, shown)
 
     def _add(self, page: int, action: dict[str, Any], _shown: list[int]) -> bool | None:
         if action["data"] not in TEXTS:
             return True
         picture_id = IDS[TEXTS.index(action["data"])]
-        self.keep(picture_id)
         if picture_id in getattr(self.pages[page], action["to"]):
+            self.keep(picture_id)
             return True
-        return self._put(page, picture_id, action["to"])
+        return self._bring(page, picture_id, action["to"])
+
+    def _bring(self, page: int, picture_id: str, to: str) -> bool | None:
+        """A picture comes along with its rating: it is kept unless there is no room in the list."""
+        target = getattr(self.pages[page], to)
+        if picture_id in target or len(target) < self.cap:
+            self.keep(picture_id)
+        return self._put(page, picture_id, to)
 
     def _activate(self, page: int, action: dict[str, Any], _shown: list[int]) -> bool | None:
         picture_id, to = action["picture_id"], action["to"]

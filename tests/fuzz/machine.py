@@ -73,6 +73,7 @@ OTHERS: dict[str, tuple[int, dict[str, Draw]]] = {
     "generate": (4, {"page": _page, "settings": _settings}),
     "fail": (6, {"page": _page, "fault": _one_of(*FAULTS), "at": _one_of(1, 2, 3, 4, 5, 6)}),
     "send": (2, {"numbers": lambda rng: rng.sample(range(NUM_PICTURES), 2), "broken": _bool}),
+    "patch": (2, {"factor": _one_of(1.0, 1.3), "band": _one_of((0, 1000), (0, 450), (450, 1000))}),
     "restart": (1, {}),
     "set_cap": (1, {"cap": _one_of(1, 2, 3, 4, 5)}),
     "damage": (2, {"number": _number, "how": _one_of("delete", "cut", "overwrite")}),

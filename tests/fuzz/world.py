@@ -25,13 +25,16 @@ from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.steering.host import Step
 from lib_fabric.steering.latents import LatentCache
+from lib_fabric.steering.references import PROBE_SIDE
 from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
 from tests.fuzz.expected import IDS, IMAGES, NUM_PICTURES, TABS, TEXTS, Expected
 from tests.helpers.denoising import fingerprint, make_step
 from tests.helpers.fake_host import FakeHost
 from tests.helpers.page_host import FakePageHost
+from tests.helpers.presets import preset_names
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
+from tests.helpers.unet_patch import UnetPatch
 
 STATES_BYTES = 2 * 2**20  # less than the pictures of one page need, so that some are dropped
 FAULTS = ("encode", "null_conditioning", "callback", "unet", "interrupt", "memory")
@@ -50,6 +53,8 @@ class World:
         self.expected = Expected()
         self._made: dict[tuple, torch.Tensor] = {}
         self._unet = make_tiny_unet()
+        self._patch = UnetPatch(self._unet)
+        self._band = (0, 0)
         self._inputs = make_inputs(ROWS)
         self._clean = fingerprint(self._unet)
         self._plain = self._run_unet()
@@ -146,10 +151,19 @@ class World:
         if out is None:
             return
         assert torch.isfinite(out).all()
-        key = (*texts.values(), tuple(sorted(settings.items())))
-        assert torch.equal(out, self._made.setdefault(key, out)), "the same request, another result"
+        key = (*texts.values(), tuple(sorted(settings.items())), self._patch.factor, self._band)
+        if key not in self._made:
+            nothing_kept = StateCache()
+            self._made[key] = self._sample(request, states=nothing_kept) if counting else out
+        assert torch.equal(out, self._made[key]), "the same request, another result"
         if not counting:
-            assert torch.equal(out, self._plain)
+            assert torch.equal(out, self._run_unet())
+
+    def patch(self, factor: float, band: tuple[int, int]) -> None:
+        """Another extension's patch changes what the U-Net does at some timesteps."""
+        self._patch.factor, self._band = factor, band
+        self._patch.is_active = lambda timestep: band[0] <= timestep < band[1]
+        self._plain = self._run_unet()
 
     def fail(self, page: int, fault: str, at: int) -> None:
         """As `generate`, and a look at what a generation without feedback is then."""
@@ -172,10 +186,16 @@ class World:
         for number in numbers:
             self.expected.keep(IDS[number])
 
-    def _sample(self, request: Any, fault: str | None, at: int) -> torch.Tensor | None:
+    def _sample(
+        self,
+        request: Any,
+        fault: str | None = None,
+        at: int = 1,
+        states: StateCache | None = None,
+    ) -> torch.Tensor | None:
         """Two denoiser calls within a session; None if the fault has come to pass."""
         host = _FaultyHost(self._unet, fault, at)
-        session = FabricSession(request, host, self._latents, self._states)
+        session = FabricSession(request, host, self._latents, states or self._states)
         try:
             with session.installed():
                 out = [self._denoise(session, host, progress) for progress in (0.0, 0.6)]
@@ -188,7 +208,9 @@ class World:
 
     def _denoise(self, session: FabricSession, host: _FaultyHost, progress: float) -> torch.Tensor:
         x = self._inputs[0]
-        step = make_step(ROWS, ROWS // 2, progress, alpha=0.4, size=tuple(x.shape[2:]))
+        # Each step has a noise level, and so a timestep, of its own.
+        alpha = 0.4 + progress / 2
+        step = make_step(ROWS, ROWS // 2, progress, alpha=alpha, size=tuple(x.shape[2:]))
 
         def read_step() -> Step:
             host.pass_by("callback")
@@ -196,14 +218,14 @@ class World:
 
         session.begin_step(read_step)
         with host.failing_unet():
-            out = self._run_unet()
+            out = self._run_unet(1000 * (1 - alpha))
         host.end_step()
         session.end_step()
         return out
 
-    def _run_unet(self) -> torch.Tensor:
+    def _run_unet(self, timestep: float = 500.0) -> torch.Tensor:
         x, timesteps, context = self._inputs
-        return self._unet(x, timesteps, context=context)
+        return self._unet(x, torch.full_like(timesteps, timestep), context=context)
 
     def check(self) -> None:
         """The invariants that hold after every operation."""
@@ -217,7 +239,7 @@ class World:
                 found = self._library.history.find("", tab, picture_id)
                 assert found is not None, "a rating is gone"
                 assert found.verdict == verdict
-        assert set(self._library.presets.names("")) == set(self.expected.presets)
+        assert set(preset_names(self._library.presets)) == set(self.expected.presets)
         leftovers = [each for each in self._folder.rglob(".new*") if each.is_file()]
         assert leftovers == [], "half-written files"
 
@@ -267,7 +289,13 @@ class _FaultyHost(FakeHost):
     def failing_unet(self) -> Iterator[None]:
         """Within it every pass through the U-Net's middle, ours included, may fail."""
         middle = self.current_unet.middle_block[1].transformer_blocks[0].attn2
-        handle = middle.register_forward_pre_hook(lambda *_: self.pass_by("unet"))
+
+        def pass_by(_middle: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+            # What befalls the probe costs the kept states, and no picture.
+            if args[0].shape[1] != (PROBE_SIDE // 2) ** 2:
+                self.pass_by("unet")
+
+        handle = middle.register_forward_pre_hook(pass_by)
         try:
             yield
         finally:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib_fabric import arguments as arguments_module
+from lib_fabric import pictures as pictures_module
 from lib_fabric.arguments import argument_names, parse_arguments
 from lib_fabric.errors import FabricError
 from lib_fabric.library.store import PictureStore
@@ -180,6 +181,15 @@ def test_kept_pictures_count_too(store, monkeypatch):
     ids = [store.add(_image(seed)).id for seed in range(3)]
     assert _refusal([{"liked": ids}], store).startswith("liked[2]: the pictures have more than")
     assert parse_arguments([{"liked": ids[:2] * 5}], store).is_active
+
+
+@pytest.mark.parametrize("kind", ["sent", "kept", "one of each"])
+def test_pixels_are_counted_before_one_picture_is_decoded(store, kind, monkeypatch):
+    sent, kept = [_base64(0), _base64(1)], [store.add(_image(seed)).id for seed in (2, 3)]
+    liked = {"sent": sent, "kept": kept, "one of each": [kept[0], sent[0]]}[kind]
+    monkeypatch.setattr(arguments_module, "MAX_TOTAL_PIXELS", 2 * 20 * 30 - 1)
+    monkeypatch.setattr(pictures_module, "from_image", lambda *_: pytest.fail("decoded"))
+    assert _refusal([{"liked": liked}], store).startswith("liked[1]: the pictures have more than")
 
 
 # Refusals

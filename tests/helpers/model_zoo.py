@@ -5,7 +5,6 @@ has no vector input of several channels and no transformers deeper than 1: these
 building, with the host's module names.
 """
 
-import copy
 import functools
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
 from ldm.modules.diffusionmodules.openaimodel import UNetModel
 from torch import nn
 
+from tests.helpers.copies import copy_module
 from tests.helpers.denoising import begin_step, end_step
 from tests.helpers.tiny_unet import CONTEXT_WIDTH, SIZE_LATENT
 
@@ -146,7 +146,7 @@ def _make_visible(unet):
 
 def make_unet(family, seed=0):
     """Returns a new copy of the family's U-Net with these seeded weights."""
-    return copy.deepcopy(_build(family, seed))
+    return copy_module(_build(family, seed))
 
 
 def set_null_conditioning(host, family, size_latent=SIZE_LATENT, seed=5):

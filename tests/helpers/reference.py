@@ -4,12 +4,13 @@ Written from the paper (FABRIC, arXiv:2307.10159v1) and from this project's defi
 from the code under test: nothing of lib_fabric is imported here.
 """
 
-import copy
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+
+from tests.helpers.copies import copy_module
 
 
 def weighted_attention(q, k, v, weights=None):
@@ -312,7 +313,7 @@ def _fast_attention(q, k, v, weights):
 
 def _double(unet):
     """Returns a float64 copy of an ldm U-Net; the original stays as it is."""
-    unet = copy.deepcopy(unet).double()
+    unet = copy_module(unet).double()
     unet.dtype = torch.float64  # ldm casts x to it
     for module in unet.modules():
         if isinstance(module, torch.nn.GroupNorm):

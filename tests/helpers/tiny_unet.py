@@ -1,10 +1,11 @@
 """A real ldm U-Net of minimal size: the host's module names, seeded, milliseconds a call."""
 
-import copy
 import functools
 
 import torch
 from ldm.modules.diffusionmodules.openaimodel import UNetModel
+
+from tests.helpers.copies import copy_module
 
 IN_CHANNELS = 4
 CONTEXT_WIDTH = 16
@@ -45,24 +46,9 @@ def _build(seed, in_channels, with_vector):
 def make_tiny_unet(seed=0, in_channels=IN_CHANNELS, with_vector=False):
     """Returns a new copy of the U-Net with these seeded weights.
 
-    Copies share the weights' memory: replace weights, never change them in place.
-
     `with_vector` gives it an input `y` of shape [B, 1], as SDXL has a wider one.
     """
-    return _copy(_build(seed, in_channels, with_vector))
-
-
-def _copy(module):
-    # deepcopy would take longer than the calls of most tests.
-    twin = module.__class__.__new__(module.__class__)
-    for name, value in vars(module).items():
-        vars(twin)[name] = copy.copy(value) if isinstance(value, dict) else value
-    for name, child in module._modules.items():
-        twin._modules[name] = _copy(child)
-    for name, parameter in module._parameters.items():
-        if parameter is not None:
-            twin._parameters[name] = torch.nn.Parameter(parameter.data, requires_grad=False)
-    return twin
+    return copy_module(_build(seed, in_channels, with_vector))
 
 
 def make_inputs(rows, seed=1, size_latent=SIZE_LATENT, tokens=5, in_channels=IN_CHANNELS):

@@ -24,6 +24,7 @@ from lib_fabric.pictures import from_image
 from lib_fabric.ratings import Ratings
 from tests.helpers.faults import Disk, dies_at
 from tests.helpers.pictures import rated
+from tests.helpers.presets import preset_names
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="breaks SQLite's calls on Linux")
 
@@ -69,7 +70,7 @@ def _seen(folder):
             seen[owner, tab, rating.picture_id] = (rating.verdict, rating.details)
     for page in (PAGE, OTHER_PAGE):
         seen["active", page] = library.active_sets.load(page, BROWSER, "", "txt2img")
-    for name in library.presets.names(""):
+    for name in preset_names(library.presets):
         seen["preset", name] = library.presets.load("", name)
     for path in folder.glob("pictures/*/*.png"):
         assert library.store.load(path.stem).id == path.stem

@@ -16,6 +16,7 @@ from lib_fabric.library.preset_archive import from_zip, to_zip
 from lib_fabric.library.storage.schema import MIGRATIONS
 from lib_fabric.ratings import Ratings
 from tests.helpers.pictures import image, picture_id, rated
+from tests.helpers.presets import preset_names
 
 TAB = "txt2img"
 PAGE, BROWSER = "a" * 32, "b" * 32
@@ -133,7 +134,7 @@ def test_no_preset_holds_anothers_picture(library):
     preset = Preset("Stolen", {}, Ratings(rated(picture_id(1)), rated(picture_id(0))))
     with pytest.raises(FabricError, match=r"no longer in the store"):
         library.presets.save(BOB, "Stolen", preset)
-    assert library.presets.names(BOB) == []
+    assert preset_names(library.presets, BOB) == []
 
 
 def test_an_export_holds_no_picture_that_is_anothers(library):

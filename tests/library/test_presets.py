@@ -17,6 +17,7 @@ from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.settings import FabricSettings
 from lib_fabric.visible_text import is_visible
 from tests.helpers.pictures import image, picture_id, rated
+from tests.helpers.presets import all_presets, preset_names
 
 DEFAULTS = {each.name: each.default for each in FabricSettings.fields()}
 
@@ -33,7 +34,7 @@ def _preset(strength=1.5, seed=1):
 
 
 def _strengths(presets, owner=""):
-    return {each.name: each.settings["strength"] for each in presets.all(owner)}
+    return {each.name: each.settings["strength"] for each in all_presets(presets, owner)}
 
 
 def _refusal(function, *args, status_code=422):
@@ -100,7 +101,7 @@ def test_what_is_no_name_is_refused_everywhere(presets, name, sentence):
         lambda each: presets.save("", each, _preset(), True),
     ):
         assert _refusal(function, name) == sentence
-    assert presets.names("") == ["Good"]
+    assert preset_names(presets) == ["Good"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_a_name_that_nobody_sees_is_refused_but_an_old_one_can_be_deleted(preset
         lambda each: presets.save("", each, _preset(), True),
     ):
         assert _refusal(function, name) == "Give the preset a name that can be seen."
-    assert presets.names("") == ["Good"]
+    assert preset_names(presets) == ["Good"]
     # As an earlier version saved it.
     for sql in (
         "UPDATE presets SET folded_name = ?",
@@ -132,8 +133,8 @@ def test_a_name_that_nobody_sees_is_refused_but_an_old_one_can_be_deleted(preset
     ):
         _change(library, sql, name)
     assert presets.load("", name).name == name
-    presets.delete("", presets.names("")[0])
-    assert presets.names("") == []
+    presets.delete("", preset_names(presets)[0])
+    assert preset_names(presets) == []
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_any_other_text_is_a_name_and_no_path(presets, library, name):
     before = {each.name for each in library._database.folder.iterdir()}
     saved = presets.save("", name, _preset())
     assert saved.name == name.strip()
-    assert presets.names("") == [name.strip()]
+    assert preset_names(presets) == [name.strip()]
     assert presets.load("", name) == saved
     folder = library._database.folder
     assert {each.name for each in folder.iterdir()} - before == {
@@ -175,13 +176,13 @@ def test_names_differ_in_more_than_case_and_form(presets, first, second):
     assert _strengths(presets) == {name: 1.0}
     assert presets.load("", second).name == name
     presets.delete("", second)
-    assert presets.names("") == []
+    assert preset_names(presets) == []
 
 
 def test_names_come_in_alphabetical_order_whatever_their_case(presets):
     for name in ("b", "C", "a", "B2"):
         presets.save("", name, _preset())
-    assert presets.names("") == ["a", "b", "B2", "C"]
+    assert preset_names(presets) == ["a", "b", "B2", "C"]
 
 
 # ---- saving --------------------------------------------------------------------------------------
@@ -268,7 +269,7 @@ def test_the_number_of_presets_is_bounded_for_each_owner(presets, monkeypatch):
     presets.save("ann", "Other", _preset())
     presets.delete("", "Preset 2")
     presets.save("", "Other", _preset())
-    assert presets.names("") == ["Other", "preset 0", "Renamed"]
+    assert preset_names(presets) == ["Other", "preset 0", "Renamed"]
 
 
 # ---- renaming and deleting -----------------------------------------------------------------------
@@ -303,9 +304,9 @@ def test_a_name_taken_again_while_its_preset_goes_keeps_its_file(
 def test_a_preset_is_renamed_to_another_case_of_its_name(presets):
     presets.save("", "warm", _preset())
     presets.rename("", "WARM", "Warm")
-    assert presets.names("") == ["Warm"]
+    assert preset_names(presets) == ["Warm"]
     presets.rename("", "Warm", "Warm")
-    assert presets.names("") == ["Warm"]
+    assert preset_names(presets) == ["Warm"]
 
 
 def test_renaming_never_replaces_a_preset(presets):
@@ -319,13 +320,13 @@ def test_what_is_not_there_is_neither_renamed_nor_deleted(presets):
     presets.save("", "Warm", _preset())
     for function in (presets.load, presets.delete, lambda *key: presets.rename(*key, "New")):
         assert _refusal(function, "", "Cold") == "There is no preset 'Cold'."
-    assert presets.names("") == ["Warm"]
+    assert preset_names(presets) == ["Warm"]
 
 
 def test_deleting_leaves_the_pictures(presets, library):
     presets.save("", "Warm", _preset())
     presets.delete("", "Warm")
-    assert presets.names("") == []
+    assert preset_names(presets) == []
     assert picture_id(1) in library.store
 
 
@@ -368,13 +369,13 @@ def test_a_copy_of_a_file_and_half_a_character_cost_nothing(presets, library):
 def test_owners_are_apart(presets):
     presets.save("ann", "Warm", _preset(1.0))
     presets.save("bob", "warm", _preset(2.0))
-    assert presets.names("") == []
+    assert preset_names(presets) == []
     for function in (presets.load, presets.delete, lambda *key: presets.rename(*key, "New")):
         assert _refusal(function, "", "Warm") == "There is no preset 'Warm'."
     presets.rename("ann", "Warm", "Cold")
     presets.delete("bob", "WARM")
     assert _strengths(presets, "ann") == {"Cold": 1.0}
-    assert presets.names("bob") == []
+    assert preset_names(presets, "bob") == []
 
 
 # ---- another version's, and damaged ones ---------------------------------------------------------
@@ -384,9 +385,9 @@ def test_a_preset_that_calls_itself_by_anothers_name_can_be_seen_and_deleted(pre
     for name in ("Warm", "Cold"):
         presets.save("", name, _preset())
     _change(library, "UPDATE presets SET content = replace(content, 'Warm', 'Cold')")
-    assert presets.names("") == ["Cold", "warm"]
+    assert preset_names(presets) == ["Cold", "warm"]
     presets.delete("", "warm")
-    assert presets.names("") == ["Cold"]
+    assert preset_names(presets) == ["Cold"]
 
 
 def _with_settings(library, **settings):
@@ -410,7 +411,7 @@ def test_a_value_that_this_version_does_not_allow_is_named(presets, library):
     presets.save("", "Warm", _preset())
     _with_settings(library, strength=5)
     assert _refusal(presets.load, "", "Warm") == "'strength' must be 0 to 2, not 5."
-    assert presets.names("") == ["warm"]
+    assert preset_names(presets) == ["warm"]
 
 
 @pytest.mark.parametrize(
@@ -440,9 +441,9 @@ def test_a_damaged_preset_is_named_and_goes_when_it_is_deleted(presets, library,
     _change(library, "UPDATE presets SET content = ? WHERE folded_name = 'warm'", content)
     damaged = "This preset is damaged. Delete it and save it again."
     assert _refusal(presets.load, "", "Warm", status_code=500) == damaged
-    assert [each.casefold() for each in presets.names("")] == ["other", "warm"]
+    assert [each.casefold() for each in preset_names(presets)] == ["other", "warm"]
     presets.delete("", "Warm")
-    assert presets.names("") == ["Other"]
+    assert preset_names(presets) == ["Other"]
 
 
 def test_pictures_of_every_preset_count_as_needed(presets, library):

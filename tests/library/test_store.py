@@ -66,7 +66,7 @@ def test_the_same_picture_is_one_file_named_by_its_content(store):
 
 def test_an_intact_file_is_not_written_again(store, monkeypatch):
     store.add(_image())
-    monkeypatch.setattr(store_module, "write_atomically", _fail_with(AssertionError("written")))
+    monkeypatch.setattr(store_module, "staged", _fail_with(AssertionError("written")))
     store.add(_image())
 
 
@@ -539,3 +539,45 @@ def test_a_crash_while_a_picture_goes_leaves_none_without_its_note(store, monkey
     with pytest.raises(KeyboardInterrupt):
         store.delete([picture.id], spare_seconds=0)
     assert picture.id not in store, "a picture whose rating is lost"
+
+
+# Several at once, and who may read them
+
+
+def test_several_are_kept_one_by_one_in_order(store):
+    pictures = [from_image(_image(seed)) for seed in (3, 1, 2)]
+    ids = [each.id for each in pictures]
+    assert store.add_all(iter(pictures)) == ids
+    assert all(each in store for each in ids)
+    assert store.add_all(pictures) == ids
+    assert store.add_all([]) == []
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_where_one_cannot_be_had_none_is_kept(store, number):
+    kept = store.add(_image(9)).id
+
+    def pictures():
+        for seed in range(number):
+            yield from_image(_image(seed))
+        raise FabricError("no more")
+
+    with pytest.raises(FabricError, match=r"^no more$"):
+        store.add_all(pictures())
+    files = [path.name for path in _folder(store).rglob("*") if path.is_file()]
+    assert files == [f"{kept}.png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o775, 0o2770])
+def test_files_may_be_read_by_whoever_may_read_the_folder(store, mode):
+    """A folder that several accounts share is no use with files that are one account's alone."""
+    picture_id = store.add(_image()).id
+    path = _folder(store) / picture_id[:2] / f"{picture_id}.png"
+    path.parent.chmod(mode)
+    path.unlink()
+    store.add(_image())
+    store.write_note(picture_id, b"{}")
+    store.thumbnail(picture_id)
+    modes = {each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+    assert modes == {mode & 0o666}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
@@ -43,7 +44,10 @@ def dependency(page, kind):
 def test_values_go_in_and_come_out_by_name(wired):
     page, given = wired
     index, event = dependency(page, "fabricUi.take")
-    told = asyncio.run(page.process_api(index, ["act", "a", "b", "1", "2"], state={}))["data"]
+    press = page.process_api(index, ["act", "a", "b", "1", "2"], state={})
+    # Of its own, since another test's browser may have left one running in this thread.
+    with ThreadPoolExecutor() as threads:
+        told = threads.submit(asyncio.run, press).result()["data"]
     assert given == [{"action": "act", "liked": "a", "disliked": "b", **GIVEN}]
     names = [page.blocks[each].elem_id for each in event["outputs"]]
     assert dict(zip(names, told, strict=True)) == {
@@ -75,5 +79,14 @@ def test_handlers_are_named_as_the_host_names_them():
         lists = relay.build(("liked", "disliked"))
         relay.wire("edit", lambda *_: {}, lists, {})
     codes = [each["js"] for each in page.dependencies]
-    assert len(codes) == 4
+    assert len(codes) == 5
     assert all(code.startswith("/* as of this host */ ") for code in codes)
+
+
+def test_a_failed_press_has_an_end_but_no_answer(wired):
+    page, _ = wired
+    press = dependency(page, "fabricUi.take")[0]
+    for kind, only_answered in (("fabricUi.finish", True), ("fabricUi.ended", False)):
+        event = dependency(page, kind)[1]
+        assert event["trigger_after"] == press
+        assert event["trigger_only_on_success"] == only_answered

@@ -119,7 +119,11 @@ def test_pictures_that_cannot_be_shown_cost_no_answer(render, library, monkeypat
     ("part", "method", "outcome"),
     [
         ("history", "count", Outcome(Ratings(), action=Action("history", shows_history=True))),
-        ("presets", "all", Outcome(Ratings(), presets_changed=True)),
+        (
+            "presets",
+            "page",
+            Outcome(Ratings(), action=Action("presets", shows_presets=True), presets_changed=True),
+        ),
     ],
 )
 def test_a_panel_that_cannot_be_shown_costs_no_answer(
@@ -139,9 +143,11 @@ def test_what_was_said_first_is_not_said_over(render, library, monkeypatch):
     def fail(*_args, **_kwargs):
         raise ValueError
 
-    monkeypatch.setattr(library.presets, "all", fail)
+    monkeypatch.setattr(library.presets, "page", fail)
     note = Note(Message("Saved as {}.", "Warm"), is_warning=False)
-    _, reply = render(Outcome(Ratings(), note=note, presets_changed=True))
+    action = Action("save", shows_presets=True)
+    values, reply = render(Outcome(Ratings(), note=note, action=action, presets_changed=True))
+    assert "presets" not in values
     assert reply["note"]["text"] == "Saved as Warm."
 
 

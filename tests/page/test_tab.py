@@ -163,8 +163,8 @@ def test_thumbs_are_made_and_wired_once(tmp_path):
         add_result_panel(made)
         wired = len(page.dependencies)
         add_result_panel(made)
-    # Two thumbs, one relay and what follows its answer.
-    assert wired - before == 4
+    # Two thumbs, one relay and the two that follow its answer.
+    assert wired - before == 5
     assert len(page.dependencies) == wired
 
 
@@ -223,7 +223,7 @@ def test_a_preset_brings_settings_and_pictures_back(press):
     (picture_id,) = answer["liked"]
     press("edit", do="weigh", picture_id=picture_id, weight=0.5)
     press.shown["strength"] = 1.5
-    told, _ = press("edit", do="save", name="Warm <b>")
+    told, _ = press("edit", do="save", name="Warm <b>", shows_presets=True)
     assert "Warm &lt;b&gt;" in told["presets"]
     press("edit", do="clear", to="liked")
     press.shown |= {"strength": 0.1, "accordion-checkbox": False}

@@ -24,6 +24,7 @@ from tests.helpers.denoising import (
 )
 from tests.helpers.fake_host import FakeHost
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
+from tests.helpers.unet_patch import UnetPatch
 
 CPU = torch.device("cpu")
 ALPHAS = (0.1, 0.4, 0.8)
@@ -52,29 +53,6 @@ def generate(fake_host, states=None, request=None, alphas=ALPHAS, **step):
 # A patch of another extension, active at some noise levels only
 
 
-class Patch:
-    """Scales what an output block makes, from or until a timestep, as FreeU or Deep Shrink do."""
-
-    def __init__(self, unet, block="output_blocks"):
-        self.factor, self.is_active = 1.0, lambda timestep: True
-        self._timestep = None
-        unet.register_forward_pre_hook(self._note)
-        original = type(unet).forward
-
-        def forward(module, x, timesteps=None, *args, **kwargs):
-            self._timestep = float(timesteps[0])
-            return original(module, x, timesteps, *args, **kwargs)
-
-        unet.__class__ = type("Patched", (type(unet),), {"forward": forward})
-        getattr(unet, block)[0].register_forward_hook(self._change)
-
-    def _note(self, _unet, args):
-        self._timestep = float(args[1][0])
-
-    def _change(self, _block, _args, out):
-        return out * self.factor if self.is_active(self._timestep) else out
-
-
 @pytest.mark.parametrize(
     "is_active",
     [lambda t: t < 300, lambda t: t > 800, lambda t: 500 < t < 700, lambda t: True],
@@ -84,7 +62,7 @@ class Patch:
 @pytest.mark.parametrize("device", [None, CPU])
 def test_a_patch_that_acts_at_some_steps_is_noticed(fake_host, is_active, block, device):
     """Only the first kept state of a pass was compared once: the other steps were trusted."""
-    patch, states = Patch(fake_host.current_unet, block), StateCache(2**28, device)
+    patch, states = UnetPatch(fake_host.current_unet, block), StateCache(2**28, device)
     for factor, active in ((1.0, is_active), (1.3, is_active), (1.0, is_active), (1.3, is_active)):
         patch.factor, patch.is_active = factor, active
         kept = generate(fake_host, states)
@@ -93,7 +71,7 @@ def test_a_patch_that_acts_at_some_steps_is_noticed(fake_host, is_active, block,
 
 
 def test_what_did_not_change_stays_kept(fake_host):
-    patch, states = Patch(fake_host.current_unet), StateCache(2**28)
+    patch, states = UnetPatch(fake_host.current_unet), StateCache(2**28)
     patch.is_active = lambda timestep: timestep < 300
     generate(fake_host, states)
     fake_host.seen.clear()

@@ -1,5 +1,7 @@
 """Every family of checkpoints against the float64 re-computation, by a tiny U-Net of it."""
 
+import functools
+
 import pytest
 import torch
 from torch import nn
@@ -15,6 +17,7 @@ from tests.helpers.denoising import (
     make_session,
     make_step,
 )
+from tests.helpers.fake_host import FakeHost
 from tests.helpers.model_zoo import (
     FAMILIES,
     REFINER,
@@ -63,23 +66,32 @@ def test_merged_tokens(fake_host, family, method):
         assert_close(denoise(session, unet, family, step, inputs), golden)
 
 
-@pytest.mark.parametrize("batch_rows", [None, 1], ids=["joint", "in chunks"])
+def two_in_a_batch(family, method):
+    num_rows = 2 * (1 + family.num_uncond_per_cond)
+    request = make_request((0.6, 1.4), (1.7,), method, negative_scale=0.7, strength=0.9)
+    return request, make_step(num_rows, 2), make_inputs(family, num_rows)
+
+
+@functools.cache
+def golden_of_two(family, method):
+    request, step, inputs = two_in_a_batch(family, method)
+    return golden_of(make_unet(family), FakeHost(None), family, request, inputs, step)
+
+
+@pytest.mark.parametrize("rows_per_call", [None, 2], ids=["joint", "in chunks"])
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
 @pytest.mark.parametrize("method", METHODS)
-def test_family(fake_host, family, batch_rows, method):
+def test_family(fake_host, family, rows_per_call, method):
     """Two pictures in a batch, weights that differ, rows in the order that the host has."""
     unet = make_unet(family)
     use(fake_host, family, unet)
-    num_cond, num_rows = 2, 2 * (1 + family.num_uncond_per_cond)
-    request = make_request((0.6, 1.4), (1.7,), method, negative_scale=0.7, strength=0.9)
-    step, inputs = make_step(num_rows, num_cond), make_inputs(family, num_rows)
-    golden = golden_of(unet, fake_host, family, request, inputs, step)
+    request, step, inputs = two_in_a_batch(family, method)
     plain, clean = inputs.call(unet, family), fingerprint(unet)
     session = make_session(request, fake_host)
     with session.installed():
-        out = denoise(session, unet, family, step, inputs, batch_rows and num_cond)
-    assert_close(out, golden)
-    num_steered = num_cond if method == "contrast" else num_rows
+        out = denoise(session, unet, family, step, inputs, rows_per_call)
+    assert_close(out, golden_of_two(family, method))
+    num_steered = 2 if method == "contrast" else len(out)
     assert_steered(out[:num_steered], plain[:num_steered])
     assert fingerprint(unet) == clean
     assert torch.equal(inputs.call(unet, family), plain)

@@ -1,5 +1,6 @@
 """The refresh interval: at which calls references are looked at, and what the others use."""
 
+import functools
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from tests.helpers.denoising import (
     make_session,
     make_step,
 )
+from tests.helpers.fake_host import FakeHost
 from tests.helpers.model_zoo import REFINER, SDXL, make_unet, set_null_conditioning
 from tests.helpers.model_zoo import denoise as denoise_family
 from tests.helpers.model_zoo import make_inputs as make_family_inputs
@@ -51,25 +53,33 @@ SCHEDULES = [
 def test_what_was_seen_last_is_used(
     tiny_unet, fake_host, interval, numbers, fresh, method, rows_per_call
 ):
-    request = make_request((1.0, 0.5), (1.0,), method, refresh=interval)
-    host, session = type(fake_host)(None), make_session(request, fake_host)
+    session = make_session(_request(method, interval), fake_host)
     x, _, context = make_inputs(4)
-    outs, goldens = [], []
     with session.installed():
-        for _, timestep, step in _steps(numbers):
-            timesteps = timestep.expand(4)
-            outs.append(denoise(session, tiny_unet, step, x, timesteps, context, rows_per_call))
+        outs = [
+            denoise(session, tiny_unet, step, x, timestep.expand(4), context, rows_per_call)
+            for _, timestep, step in _steps(numbers)
+        ]
     assert len(fake_host.seen) == 3 * len(fresh)
-    for call, timestep, step in _steps(numbers):
-        if call in fresh:
-            seen_at = (step.alpha, timestep)
-        goldens.append(
-            compute_golden(
-                tiny_unet, host, request, x, timestep.expand(4), context, step, seen_at=seen_at
-            )
-        )
-    for out, golden in zip(outs, goldens, strict=True):
-        assert_close(out, golden)
+    for call, out in enumerate(outs):
+        assert_close(out, _golden(method, call, max(each for each in fresh if each <= call)))
+
+
+def _request(method, interval):
+    return make_request((1.0, 0.5), (1.0,), method, refresh=interval)
+
+
+@functools.cache
+def _golden(method, call, call_seen):
+    """What such a call gives with the references as an earlier one, or itself, saw them."""
+    steps = list(_steps(FIRST_ORDER))
+    _, timestep, step = steps[call]
+    _, timestep_seen, step_seen = steps[call_seen]
+    x, _, context = make_inputs(4)
+    return compute_golden(
+        make_tiny_unet(), FakeHost(None), _request(method, 1), x, timestep.expand(4), context, step,
+        seen_at=(step_seen.alpha, timestep_seen),
+    )  # fmt: skip
 
 
 def test_the_reference_is_sensitive_enough(tiny_unet, fake_host):

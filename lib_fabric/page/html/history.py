@@ -17,6 +17,7 @@ from lib_fabric.page.html.parts import (
     Thumbnail,
     attribute_html,
     button_html,
+    pager_html,
     picture_html,
 )
 from lib_fabric.page.messages import Message, UtcTime
@@ -27,6 +28,8 @@ EMPTY_TEXT = "Every picture that you rate is kept here, with its prompt, seed an
 NOTHING_TEXT = "Nothing in the history matches."
 SEARCH_TEXT = "Search prompt, seed, checkpoint"
 _USE: dict[ListName, str] = {"liked": "Use as liked", "disliked": "Use as disliked"}
+_NEWER = ("newer", "Newer pictures", "Newer")
+_OLDER = ("older", "Older pictures", "Older")
 _MAX_PROMPT = 300
 
 
@@ -47,7 +50,8 @@ def history_html(view: HistoryView, thumbnail: Thumbnail) -> str:
         body = f'<p class="fabric-empty">{text}</p>'
         return (_search(view) if view.search else "") + body
     tiles = "".join(_tile(entry, thumbnail) for entry in view.entries)
-    return f'{_search(view)}<div class="fabric-grid">{tiles}</div>{_pager(view)}'
+    pager = pager_html(view.offset, len(view.entries), view.total, PAGE_SIZE, _NEWER, _OLDER)
+    return f'{_search(view)}<div class="fabric-grid">{tiles}</div>{pager}'
 
 
 def _search(view: HistoryView) -> str:
@@ -79,17 +83,3 @@ def _description(entry: HistoryEntry) -> Message:
     lines = [line for line in (", ".join(made), details.prompt[:_MAX_PROMPT]) if line]
     key = "\n".join(["{} {}", *("{}" for _ in lines)])
     return Message(key, THUMBS[entry.verdict], UtcTime(entry.rated_at), *lines)
-
-
-def _pager(view: HistoryView) -> str:
-    last = view.offset + len(view.entries)
-    # None are shown where the disk fails in the middle of it.
-    shown = f"{view.offset + 1}–{last}" if view.entries else "0"
-    newer = button_html("newer", "Newer pictures", "Newer", "fabric-text-button")
-    older = button_html("older", "Older pictures", "Older", "fabric-text-button")
-    return (
-        f'<div class="fabric-pager" data-offset="{view.offset}" data-size="{PAGE_SIZE}">'
-        f"{newer if view.offset else ''}"
-        f"<span>{shown} / {view.total}</span>"
-        f"{older if last < view.total else ''}</div>"
-    )

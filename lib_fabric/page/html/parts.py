@@ -45,6 +45,36 @@ def button_html(
     )
 
 
+def pager_html(
+    offset: int,
+    shown: int,
+    total: int,
+    size: int,
+    back: tuple[str, str, str],
+    forth: tuple[str, str, str],
+) -> str:
+    """Which of `total` things are shown, and the buttons that turn the page.
+
+    Args:
+        back: `data-do`, title and text of the button to what comes before.
+        forth: of the one to what comes after.
+    """
+    last = offset + shown
+    # None are shown where the disk fails in the middle of it.
+    numbers = f"{offset + 1}–{last}" if shown else "0"
+    before = button_html(*back, "fabric-text-button") if offset else ""
+    after = button_html(*forth, "fabric-text-button") if last < total else ""
+    return (
+        f'<div class="fabric-pager" data-offset="{offset}" data-size="{size}">'
+        f"{before}<span>{numbers} / {total}</span>{after}</div>"
+    )
+
+
+def page_offset(offset: int, total: int, size: int) -> int:
+    """Where the page of `total` things begins that holds the one at `offset`, or the last one."""
+    return min(max(0, offset), max(0, total - 1)) // size * size
+
+
 def icon_html(path: str) -> str:
     """An icon of 16 by 16, drawn in the text's colour."""
     return f'<svg viewBox="0 0 16 16" aria-hidden="true">{path}</svg>'

@@ -7,21 +7,36 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
-from lib_fabric.page.html.parts import THUMBS, Thumbnail, button_html, picture_html
+from lib_fabric.page.html.parts import THUMBS, Thumbnail, button_html, pager_html, picture_html
 
 EMPTY_TEXT = "A preset keeps the rated pictures above and these settings under a name."
 NAME_TEXT = "Name of a new preset"
+PAGE_SIZE = 20
+_PREVIOUS = ("previous", "Previous presets", "Previous")
+_NEXT = ("next", "Next presets", "Next")
 _SHOWN = 3
 
 
-def presets_html(presets: Sequence[Preset], thumbnail: Thumbnail) -> str:
+@dataclass(frozen=True)
+class PresetsView:
+    """What is to be shown: `presets` from `offset` on, of `total`."""
+
+    presets: Sequence[Preset] = ()
+    total: int = 0
+    offset: int = 0
+
+
+def presets_html(view: PresetsView, thumbnail: Thumbnail) -> str:
     """The field that saves, one row for each preset, and the button that imports."""
-    rows = "".join(_row(preset, thumbnail) for preset in presets)
+    rows = "".join(_row(preset, thumbnail) for preset in view.presets)
     body = f'<ul class="fabric-presets">{rows}</ul>' if rows else ""
     empty = "" if rows else f'<p class="fabric-empty">{EMPTY_TEXT}</p>'
+    if view.total > PAGE_SIZE:
+        body += pager_html(view.offset, len(view.presets), view.total, PAGE_SIZE, _PREVIOUS, _NEXT)
     bring = button_html("import", "Add a preset from a .zip file", "Import…", "fabric-text-button")
     return f'{empty}{body}<div class="fabric-bar">{_new()}{bring}</div>'
 

@@ -1,6 +1,6 @@
 """Files on their way from a page: gradio carries no message as large as an archive may be.
 
-Knows base64; not what the files are.
+Knows base64 and how large a preset's file may be; not what is in it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ import base64
 import binascii
 
 from lib_fabric.errors import FabricError
+from lib_fabric.library.preset_archive import refuse_too_many_bytes
 
-# What a page may send: far above what presets need, far below what hurts the WebUI.
-MAX_IMPORT_BYTES = 128 * 2**20
 # Unfinished files of one login; one more, and the one that has waited longest is given up.
 MAX_FILES_EACH_OWNER = 4
 _CUT = "The file did not arrive whole. Import it again."
@@ -38,8 +37,7 @@ class Arrivals:
             arrived = [*arrived, base64.b64decode(data, validate=True)]
         except (binascii.Error, ValueError) as error:
             raise FabricError(_CUT) from error
-        if sum(map(len, arrived)) > MAX_IMPORT_BYTES:
-            raise FabricError("A preset may have at most {} MB.", MAX_IMPORT_BYTES >> 20)
+        refuse_too_many_bytes(sum(map(len, arrived)))
         if len(arrived) == parts:
             return b"".join(arrived)
         self._arrived[key] = arrived

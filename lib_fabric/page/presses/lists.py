@@ -56,7 +56,6 @@ class ListPresses:
             note=note_of(left_out, turned),
             switch_on=action.was_on and bool(ratings),
             settings=settings if turned else None,
-            presets_changed=True,
         )
 
     def sync(self, action: Action, page: PageState) -> Outcome:

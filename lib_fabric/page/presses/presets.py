@@ -14,7 +14,7 @@ from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
 from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
-from lib_fabric.page.presses.arrivals import MAX_IMPORT_BYTES, Arrivals
+from lib_fabric.page.presses.arrivals import Arrivals
 from lib_fabric.page.presses.fitting import fit_lists, fit_schedule, note_of
 
 _MAX_COPIES = 1000
@@ -42,7 +42,7 @@ class PresetPresses:
             return Outcome(page.ratings, question=Message("Replace the preset {}?", taken))
         preset = Preset(action.name, page.settings, page.ratings)
         saved = self._presets.save(page.owner, action.name, preset, action.overwrite)
-        return _told(page, Message("Saved as {}.", saved.name))
+        return _told(page, saved.name, Message("Saved as {}.", saved.name))
 
     def load(self, action: Action, page: PageState) -> Outcome:
         """A preset in place of the page's pictures and settings, meant for the next picture."""
@@ -55,13 +55,12 @@ class PresetPresses:
             note=note_of(left_out, turned),
             switch_on=bool(ratings) and not page.is_enabled,
             settings=settings,
-            presets_changed=True,
         )
 
     def rename(self, action: Action, page: PageState) -> Outcome:
         """Another name for a preset."""
-        self._presets.rename(page.owner, action.name, action.new_name)
-        return Outcome(page.ratings, presets_changed=True)
+        renamed = self._presets.rename(page.owner, action.name, action.new_name)
+        return Outcome(page.ratings, presets_changed=True, preset_name=renamed.name)
 
     def delete(self, action: Action, page: PageState) -> Outcome:
         """A preset that goes; its pictures stay."""
@@ -72,12 +71,6 @@ class PresetPresses:
         """A preset as a file for the user."""
         preset = self._presets.load(page.owner, action.name)
         data = preset_archive.to_zip(preset, self._library.pictures_of(page.owner))
-        # Nobody is to keep as a backup what no WebUI takes back.
-        if len(data) > MAX_IMPORT_BYTES:
-            raise FabricError(
-                "A preset of more than {} MB cannot be exported. Save one with fewer pictures.",
-                MAX_IMPORT_BYTES >> 20,
-            )
         return Outcome(page.ratings, download=Download(f"{preset.name}.fabric.zip", data))
 
     def bring(self, action: Action, page: PageState) -> Outcome:
@@ -95,7 +88,7 @@ class PresetPresses:
             return Outcome(page.ratings)
         preset = preset_archive.from_zip(data, self._library.pictures_of(page.owner))
         saved = self._presets.save(page.owner, self._free_name(page.owner, preset.name), preset)
-        return _told(page, Message("Imported as {}.", saved.name))
+        return _told(page, saved.name, Message("Imported as {}.", saved.name))
 
     def _free_name(self, owner: str, name: str) -> str:
         """`name`, or with a number behind it where that is taken."""
@@ -107,5 +100,6 @@ class PresetPresses:
         return name
 
 
-def _told(page: PageState, message: Message) -> Outcome:
-    return Outcome(page.ratings, note=Note(message, is_warning=False), presets_changed=True)
+def _told(page: PageState, name: str, message: Message) -> Outcome:
+    note = Note(message, is_warning=False)
+    return Outcome(page.ratings, note=note, presets_changed=True, preset_name=name)

@@ -1,6 +1,8 @@
 """Which rows a denoiser call has, in AUTOMATIC1111's order, and which of them a call is given."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib_fabric.hosts.automatic1111.rows import RowCounter, rows_of_step
 
@@ -25,6 +27,21 @@ def test_rows_of_a_step(num_cond, num_rows, prompts_of, expected):
     assert (
         " ".join(f"{row.picture}{'+' if row.is_conditional else '-'}" for row in rows) == expected
     )
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.integers(0, 2))
+def test_every_row_belongs_to_the_picture_that_its_prompt_is_of(prompts_of, unconditional_each):
+    num_cond, num_pictures = sum(prompts_of), len(prompts_of)
+    num_rows = num_cond + unconditional_each * num_pictures
+    rows = rows_of_step(num_cond, num_rows, prompts_of)
+    assert len(rows) == num_rows
+    assert all(row.is_conditional for row in rows[:num_cond])
+    assert not any(row.is_conditional for row in rows[num_cond:])
+    for picture, count in enumerate(prompts_of):
+        places = [place for place, row in enumerate(rows[:num_cond]) if row.picture == picture]
+        assert places == list(range(sum(prompts_of[:picture]), sum(prompts_of[: picture + 1])))
+        assert len(places) == count
+        assert sum(row.picture == picture for row in rows[num_cond:]) == unconditional_each
 
 
 def test_calls_get_the_rows_in_order_and_then_none():

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from lib_fabric.errors import FabricError
-from lib_fabric.page.presses import arrivals
+from lib_fabric.library import preset_archive
 from lib_fabric.page.presses.arrivals import MAX_FILES_EACH_OWNER, Arrivals
 
 HALVES = [base64.b64encode(half).decode() for half in (b"first ", b"second")]
@@ -54,7 +54,7 @@ def test_a_new_file_of_a_page_takes_the_place_of_one_that_was_given_up():
 
 
 def test_a_file_that_is_too_large_is_refused_and_forgotten(monkeypatch):
-    monkeypatch.setattr(arrivals, "MAX_IMPORT_BYTES", 10)
+    monkeypatch.setattr(preset_archive, "MAX_ARCHIVE_BYTES", 10)
     found = Arrivals()
     found.add("", "page", 0, 3, HALVES[0])
     with pytest.raises(FabricError, match="at most"):

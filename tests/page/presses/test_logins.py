@@ -15,6 +15,7 @@ from lib_fabric.page.rendering import Rendering
 from lib_fabric.ratings import Ratings
 from tests.helpers.page_host import OTHER_BROWSER, OTHER_PAGE, Pressing
 from tests.helpers.pictures import rated
+from tests.helpers.presets import preset_names
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def secret(alice):
 
 def _shown(library, page, **outcome):
     """What the page shows of its lists, its history and its presets."""
-    asked = Action("history", shows_history=True)
+    asked = Action("history", shows_history=True, shows_presets=True)
     given = Outcome(page.ratings, action=asked, presets_changed=True, **outcome)
     values = Rendering(library, page.host).values(given, page.page)
     return [values[name] for name in ("lists", "history", "presets")]
@@ -79,7 +80,7 @@ def test_a_page_that_claims_anothers_picture_sees_it_nowhere(bob, library, secre
     html = "".join(_shown(library, bob))
     assert "data:image" not in html
     assert library.history.count("bob", "txt2img") == 0
-    assert library.presets.names("bob") == []
+    assert preset_names(library.presets, "bob") == []
     assert bob(do="open").ratings == Ratings()
 
 

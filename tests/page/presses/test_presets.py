@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from lib_fabric.library import preset_archive
 from lib_fabric.library.library import Library
+from lib_fabric.page.actions import Action
 from lib_fabric.page.panels import Panels
-from lib_fabric.page.presses import presets
 from lib_fabric.settings import FabricSettings
 from tests.helpers.page_host import Pressing
+from tests.helpers.presets import preset_names
 
 
 @pytest.fixture
@@ -42,12 +44,12 @@ def test_loading_switches_on(saved):
 
 def test_presets_are_renamed_replaced_and_deleted(saved, library):
     saved(do="rename", name="Warm", new_name="Cold")
-    assert library.presets.names("") == ["Cold"]
+    assert preset_names(library.presets) == ["Cold"]
     saved.page = replace(saved.page, settings={"strength": 0.5})
     saved(do="save", name="Cold", overwrite=True)
     assert saved(do="load", name="Cold").settings["strength"] == 0.5
     saved(do="delete", name="Cold")
-    assert library.presets.names("") == []
+    assert preset_names(library.presets) == []
     assert saved(do="load", name="Cold").note.text == "There is no preset 'Cold'."
 
 
@@ -55,7 +57,7 @@ def test_a_preset_needs_a_picture_and_a_name(press, library):
     assert press(do="save", name="Empty").note.text.startswith("Rate a picture first")
     press(do="rate", index=0)
     assert press(do="save", name="  ").note.text == "Give the preset a name."
-    assert library.presets.names("") == []
+    assert preset_names(library.presets) == []
 
 
 def test_an_exported_preset_is_imported_elsewhere(saved, tmp_path):
@@ -77,17 +79,17 @@ def test_an_exported_preset_is_imported_elsewhere(saved, tmp_path):
 
 def test_what_could_not_be_imported_is_not_exported(saved, monkeypatch):
     size = len(saved(do="export", name="Warm").download.data)
-    monkeypatch.setattr(presets, "MAX_IMPORT_BYTES", size - 1)
+    monkeypatch.setattr(preset_archive, "MAX_ARCHIVE_BYTES", size - 1)
     outcome = saved(do="export", name="Warm")
     assert outcome.download is None
-    assert outcome.note.text.endswith("cannot be exported. Save one with fewer pictures.")
+    assert outcome.note.text.endswith("Save one with fewer pictures.")
 
 
 def test_an_import_never_replaces_a_preset(saved, library):
     text = base64.b64encode(saved(do="export", name="Warm").download.data).decode()
     for _ in range(2):
         saved(do="import", data=text)
-    assert library.presets.names("") == ["Warm", "Warm (2)", "Warm (3)"]
+    assert preset_names(library.presets) == ["Warm", "Warm (2)", "Warm (3)"]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_an_import_never_replaces_a_preset(saved, library):
 def test_a_cut_import_is_said_and_forgotten(saved, library, parts):
     *_, outcome = [saved(do="import", name="Warm.zip", **part) for part in parts]
     assert outcome.note.text == "Warm.zip: The file did not arrive whole. Import it again."
-    assert library.presets.names("") == ["Warm"]
+    assert preset_names(library.presets) == ["Warm"]
 
 
 def test_a_file_that_is_no_preset_is_refused(saved):
@@ -121,7 +123,7 @@ def test_presets_of_another_login_are_not_seen(saved, library):
     stranger = Pressing(library, owner="ann")
     for do in ("load", "export", "delete"):
         assert stranger(do=do, name="Warm").note.text == "There is no preset 'Warm'."
-    assert library.presets.names("") == ["Warm"]
+    assert preset_names(library.presets) == ["Warm"]
 
 
 def test_a_damaged_preset_is_shown_beside_the_others_and_deleted(saved, library, tmp_path):
@@ -129,14 +131,14 @@ def test_a_damaged_preset_is_shown_beside_the_others_and_deleted(saved, library,
     (index,) = tmp_path.rglob("history.sqlite3")
     with contextlib.closing(sqlite3.connect(index)) as connection, connection:
         connection.execute("UPDATE presets SET content = '{' WHERE folded_name = 'cold'")
-    html = Panels(library, lambda _owner: lambda _: b"").presets(saved.page)
+    html = Panels(library, lambda _owner: lambda _: b"").presets(saved.page, Action("presets"))
     assert 'data-name="Warm"' in html
     assert 'data-name="cold"' in html
     assert saved(do="load", name="cold").note.text == (
         "This preset is damaged. Delete it and save it again."
     )
     saved(do="delete", name="cold")
-    assert library.presets.names("") == ["Warm"]
+    assert preset_names(library.presets) == ["Warm"]
 
 
 # ---- one notion of the same name -----------------------------------------------------------------
@@ -162,7 +164,7 @@ def test_a_name_that_is_taken_is_asked_about_and_then_replaced(rated_page, libra
     rated_page(do="save", name=name)
     rated_page(do="rate", index=1)
     outcome = rated_page(do="save", name=f" {same} ")
-    kept = library.presets.names("")
+    kept = preset_names(library.presets)
     assert str(outcome.question) == f"Replace the preset {kept[0]}?"
     assert outcome.note is None
     assert not outcome.presets_changed
@@ -170,7 +172,7 @@ def test_a_name_that_is_taken_is_asked_about_and_then_replaced(rated_page, libra
     # On yes the page presses again.
     outcome = rated_page(do="save", name=same, overwrite=True)
     assert outcome.question is None
-    assert len(library.presets.names("")) == 1
+    assert len(preset_names(library.presets)) == 1
     assert len(library.presets.load("", name).ratings) == 2
 
 
@@ -182,7 +184,7 @@ def test_an_import_of_a_name_that_is_taken_gets_a_number(rated_page, library, na
     rated_page(do="save", name=name)
     rated_page(do="import", data=text)
     rated_page(do="import", data=text)
-    assert len(library.presets.names("")) == 3
+    assert len(preset_names(library.presets)) == 3
     assert rated_page(do="load", name=f"{same} (2)").note is None
     assert rated_page(do="load", name=f"{same} (3)").note is None
 
@@ -192,7 +194,7 @@ def test_a_name_is_free_for_another_login(rated_page, library):
     stranger = Pressing(library, owner="ann")
     stranger(do="rate", index=0)
     assert stranger(do="save", name="Warm").question is None
-    assert library.presets.names("ann") == ["Warm"]
+    assert preset_names(library.presets, "ann") == ["Warm"]
 
 
 # ---- what widgets and limits allow ---------------------------------------------------------------
