@@ -13,8 +13,18 @@ from lib_fabric.arguments import parse_arguments
 
 # At load time: the package is found on sys.path only while this file is being executed.
 from lib_fabric.errors import FabricError, doing
-from lib_fabric.hosts import infotexts, localization, logins, options, sampling, sharing, xyz_plot
+from lib_fabric.hosts import (
+    infotexts,
+    localization,
+    logins,
+    options,
+    sampling,
+    sharing,
+    tasks,
+    xyz_plot,
+)
 from lib_fabric.hosts.automatic1111.generation import WebuiHost
+from lib_fabric.hosts.automatic1111.steps import SamplingNow
 from lib_fabric.hosts.axes import with_cell_settings
 from lib_fabric.hosts.page_host import WebuiPageHost
 from lib_fabric.infotext import infotext_entries
@@ -27,8 +37,7 @@ from lib_fabric.steering.state_cache import StateCache
 LIBRARY = Library(options.library_folder(), options.max_store_bytes, has_logins=logins.has_logins)
 LATENTS = LatentCache()
 STATES = StateCache()
-# The generations that are sampling now, innermost last; the host runs one request at a time.
-SAMPLING: list[tuple[WebuiHost, FabricSession]] = []
+SAMPLING_NOW = SamplingNow()
 
 
 class FabricScript(scripts.Script):
@@ -76,7 +85,7 @@ class FabricScript(scripts.Script):
             with doing("reading the request"):
                 self._prepare(p, args)
         except FabricError as error:
-            sampling.refuse(p, error)
+            sampling.refuse(p, error, partial(tasks.ended_on_error, p))
 
     def process_batch(self, p, *args, **kwargs):
         sampling.wrap_sampling(p)
@@ -91,11 +100,11 @@ class FabricScript(scripts.Script):
         options.configure_states(STATES)
         if not request.is_active:
             return
-        adapter = WebuiHost(p)
-        session = FabricSession(request, adapter, LATENTS, STATES)
+        host = WebuiHost(p)
+        session = FabricSession(request, host, LATENTS, STATES)
         entries = infotext_entries(request, options.infotext_wanted())
         infotexts.set_entries(p, entries, self._has_part)
-        sampling.prepare_sampling(p, partial(_sampling, adapter, session))
+        sampling.prepare_sampling(p, partial(_steered, p, host, session))
 
     def _has_part(self, p, index):
         # A copy of the object, which others may process without us, comes with its entries.
@@ -109,36 +118,13 @@ def _read_request(p, args):
 
 
 @contextlib.contextmanager
-def _sampling(adapter, session):
-    SAMPLING.append((adapter, session))
-    try:
-        with session.installed():
-            yield
-    finally:
-        SAMPLING.pop()
+def _steered(p, host, session):
+    with tasks.ended_on_error(p), SAMPLING_NOW.steered(host, session):
+        yield
 
 
-def on_cfg_denoiser(params):
-    """Arms feedback for the U-Net calls that follow."""
-    for adapter, session in SAMPLING[-1:]:
-        if adapter.owns(params):
-            session.begin_step(partial(adapter.begin_step, params))
-        else:
-            adapter.begin_other_step()
-
-
-def on_cfg_denoised(params):
-    """Disarms it after the last of them."""
-    for adapter, session in SAMPLING[-1:]:
-        if adapter.ends_step(params):
-            adapter.end_step()
-            session.end_step()
-        else:
-            adapter.end_other_step()
-
-
-script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
-script_callbacks.on_cfg_denoised(on_cfg_denoised)
+script_callbacks.on_cfg_denoiser(SAMPLING_NOW.begin_step)
+script_callbacks.on_cfg_denoised(SAMPLING_NOW.end_step)
 script_callbacks.on_ui_settings(options.add_options)
 script_callbacks.on_before_ui(xyz_plot.add_axes)
 script_callbacks.on_before_ui(localization.yield_to_whole_translations)

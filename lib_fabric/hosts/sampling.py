@@ -6,7 +6,7 @@ Knows that such an object has `sample` and `init` and may be copied; imports not
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NoReturn
 
@@ -99,15 +99,16 @@ def release_sampling(p: Any) -> None:  # noqa: ANN401 (as above)
         del p.__dict__[_SAMPLING]
 
 
-def refuse(p: Any, error: Exception) -> None:  # noqa: ANN401 (as above)
-    """Lets this generation end with `error` before it starts.
+def refuse(p: Any, error: Exception, around: Around = nullcontext) -> None:  # noqa: ANN401 (as above)
+    """Lets this generation end with `error`, raised inside `around()`, before it starts.
 
     A script's own hooks cannot: the host prints what they raise and goes on. `p.init` is the next
     call whose exceptions reach the page and the API.
     """
 
     def raise_error(*_args: object, **_kwargs: object) -> NoReturn:
-        raise error
+        with around():
+            raise error
 
     p.init = raise_error
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from modules import scripts
 
-from lib_fabric.hosts import sharing as host_sharing
+from lib_fabric.errors import FabricError
+from lib_fabric.hosts import sharing, tasks
 from lib_fabric.hosts.axes import Axis, axes, cell_settings
 
 _PLOT_FILE = "xyz_grid.py"
@@ -29,7 +30,7 @@ def add_axes() -> None:
     known = {option.label for option in plot.axis_options}
     plot.axis_options.extend(
         plot.AxisOption(
-            axis.label, axis.value_type, _apply(axis), confirm=axis.confirm, choices=axis.choices
+            axis.label, axis.value_type, _apply(axis), confirm=_confirm(axis), choices=axis.choices
         )
         for axis in axes()
         if axis.label not in known
@@ -40,9 +41,20 @@ def _apply(axis: Axis) -> Callable[[Any, Any, Sequence[Any]], None]:
     def apply(p: Any, value: Any, values: Sequence[Any]) -> None:  # noqa: ANN401 (the host's)
         axis.apply(p, value, values)
         # Other machines see the arguments, not what lies on the cell.
-        host_sharing.carry_settings(p, cell_settings(p))
+        sharing.carry_settings(p, cell_settings(p))
 
     return apply
+
+
+def _confirm(axis: Axis) -> Callable[[Any, Sequence[Any]], None]:
+    def confirm(p: Any, values: Sequence[Any]) -> None:  # noqa: ANN401 (as above)
+        try:
+            axis.confirm(p, values)
+        except FabricError:
+            tasks.end_task(p)
+            raise
+
+    return confirm
 
 
 def _plot_module() -> ModuleType | None:

@@ -34,8 +34,12 @@ def plot_module():
 @pytest.fixture
 def host_xyz(monkeypatch):
     """hosts.xyz_plot on a fake `modules.scripts`; `host_xyz.scripts.scripts_data` is empty."""
-    fake_modules(monkeypatch, {"scripts": {"scripts_data": []}})
-    with imported_anew("lib_fabric.hosts.xyz_plot") as module:
+    progress = {"current_task": None, "finish_task": None}
+    fake_modules(monkeypatch, {"scripts": {"scripts_data": []}, "progress": progress})
+    with (
+        imported_anew("lib_fabric.hosts.tasks"),
+        imported_anew("lib_fabric.hosts.xyz_plot") as module,
+    ):
         yield module
 
 

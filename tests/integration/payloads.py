@@ -36,14 +36,10 @@ def payload(fabric: dict[str, Any] | None = None, **changes: object) -> dict[str
     return request
 
 
-def run_plot(
-    webui: WebuiClient,
-    described_scripts: Sequence[dict[str, Any]],
-    label: str,
-    values: str,
-    **changes: object,
-) -> tuple[list[Image.Image], list[str]]:
-    """Runs an X/Y/Z plot with one axis; the pictures of its cells and their infotexts.
+def plot_request(
+    described_scripts: Sequence[dict[str, Any]], label: str, values: str, **changes: object
+) -> dict[str, Any]:
+    """A request for an X/Y/Z plot with one axis.
 
     Args:
         described_scripts: what /sdapi/v1/script-info says.
@@ -65,7 +61,18 @@ def run_plot(
     args[names.index("Include Sub Images")] = True
     args[names.index("Use text inputs instead of dropdowns")] = True
     args[names.index("Draw legend")] = False
-    request = payload(**changes) | {"script_name": "x/y/z plot", "script_args": args}
+    return payload(**changes) | {"script_name": "x/y/z plot", "script_args": args}
+
+
+def run_plot(
+    webui: WebuiClient,
+    described_scripts: Sequence[dict[str, Any]],
+    label: str,
+    values: str,
+    **changes: object,
+) -> tuple[list[Image.Image], list[str]]:
+    """Runs such a plot; the pictures of its cells and their infotexts."""
+    request = plot_request(described_scripts, label, values, **changes)
     answer = webui.post("/sdapi/v1/txt2img", request)
     count = len(values.split(","))
     pictures = [

@@ -1,0 +1,48 @@
+"""Tells the generations that are sampling now which steps are theirs.
+
+Knows what the host's callbacks around a step of its denoiser are given; imports nothing of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from lib_fabric.hosts.automatic1111.generation import WebuiHost
+from lib_fabric.steering.session import FabricSession
+
+
+class SamplingNow:
+    """The steered generations under way, innermost last; the host runs one request at a time."""
+
+    def __init__(self) -> None:
+        self._generations: list[tuple[WebuiHost, FabricSession]] = []
+
+    @contextlib.contextmanager
+    def steered(self, host: WebuiHost, session: FabricSession) -> Iterator[None]:
+        """Steers one sampling."""
+        self._generations.append((host, session))
+        try:
+            with session.installed():
+                yield
+        finally:
+            self._generations.pop()
+
+    def begin_step(self, params: Any) -> None:  # noqa: ANN401 (the host's CFGDenoiserParams)
+        """Arms feedback for the U-Net calls that follow."""
+        for host, session in self._generations[-1:]:
+            if host.owns(params):
+                session.begin_step(partial(host.begin_step, params))
+            else:
+                host.begin_other_step()
+
+    def end_step(self, params: Any) -> None:  # noqa: ANN401 (the host's CFGDenoisedParams)
+        """Disarms it after the last of them."""
+        for host, session in self._generations[-1:]:
+            if host.ends_step(params):
+                host.end_step()
+                session.end_step()
+            else:
+                host.end_other_step()
