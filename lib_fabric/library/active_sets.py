@@ -136,9 +136,13 @@ class ActiveSets:
                     _insert(connection, key, text, min(float(saved_at), now))
 
     @staticmethod
-    def picture_ids(connection: sqlite3.Connection) -> set[str]:
-        """The ids in any set of anybody, inside a transaction."""
-        return ids_of(connection.execute("SELECT pictures FROM active_sets"))
+    def last_uses(connection: sqlite3.Connection) -> dict[str, float]:
+        """When a set of anybody that holds it was last used, by a picture's id.
+
+        Inside a transaction; in Unix seconds.
+        """
+        rows = connection.execute("SELECT used_at, pictures FROM active_sets ORDER BY used_at")
+        return {each: used_at for used_at, text in rows for each in ids_of([(text,)])}
 
     @staticmethod
     def named(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from lib_fabric.library.store import SPARE_SECONDS, PictureStore
 _log = logging.getLogger(__name__)
 # Room made at once, as a share of the limit: a full store is not listed at every rating.
 _HEADROOM = 0.02
+# How long an active set keeps its pictures whatever the limit says.
+_SET_SECONDS = 24 * 3600.0
 # Deleted in one go: a rating waits for no more than these.
 _BATCH = 20
 
@@ -71,8 +74,9 @@ class Library:
     def enforce_limit(self) -> list[str]:
         """Brings the pictures under the limit: the longest unused go, with their ratings.
 
-        What is in an active set or a preset stays, even where that alone is too much, and so does
-        what was used in the last minute.
+        What is in a preset stays, even where that alone is too much, and so does what was used in
+        the last minute, or is in an active set that was used in the last day. Of older sets, which
+        every private window leaves behind, the longest unused give way, after all else.
 
         Returns:
             The ids of the deleted pictures.
@@ -84,10 +88,11 @@ class Library:
         if max_bytes is None or self.store.num_bytes() <= max_bytes:
             return []
         target = max_bytes * (1 - _HEADROOM)
-        needed = self._database.read(_needed)
+        needed, in_sets = self._database.read(_needed)
         surplus = [
             each for each in self.store.longest_unused(self._spare_seconds) if each not in needed
         ]
+        surplus.sort(key=lambda each: in_sets.get(each, 0.0))
         # Listing has counted anew: what was rewritten had been counted twice.
         if self.store.num_bytes() <= max_bytes:
             return []
@@ -101,7 +106,7 @@ class Library:
     def _remove(self, picture_ids: list[str], target: float) -> list[str]:
         def work(connection: sqlite3.Connection) -> list[str]:
             # Asked again inside the write lock: nothing can become active meanwhile.
-            needed = _needed(connection)
+            needed, _ = _needed(connection)
             removed = []
             for each in picture_ids:
                 if each not in needed and self.store.num_bytes() > target:
@@ -120,8 +125,12 @@ class Library:
             _log.warning("FABRIC: the picture store could not be tidied: %s", error)
 
 
-def _needed(connection: sqlite3.Connection) -> set[str]:
-    return ActiveSets.picture_ids(connection) | Presets.picture_ids(connection)
+def _needed(connection: sqlite3.Connection) -> tuple[set[str], dict[str, float]]:
+    """Which pictures stay, and when the sets that hold some were last used."""
+    in_sets, now = ActiveSets.last_uses(connection), time.time()
+    # Of both signs: a clock that was once wrong must not keep a picture for ever.
+    lately = {each for each, used_at in in_sets.items() if abs(now - used_at) < _SET_SECONDS}
+    return lately | Presets.picture_ids(connection), in_sets
 
 
 def _named(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:

@@ -415,9 +415,9 @@ def test_a_damaged_file_costs_only_its_set(sets, library, text):
 def test_pictures_of_everybodys_sets_count_as_needed(sets, library):
     _save(sets, 1, _set(1))
     _save(sets, 2, Ratings((), rated(_id(2))), owner="ann", tab="img2img")
-    assert library._database.read(sets.picture_ids) == {_id(1), _id(2)}
+    assert set(library._database.read(sets.last_uses)) == {_id(1), _id(2)}
     _save(sets, 1, EMPTY)
-    assert library._database.read(sets.picture_ids) == {_id(2)}
+    assert set(library._database.read(sets.last_uses)) == {_id(2)}
 
 
 def test_of_a_damaged_row_every_picture_counts_as_needed(sets, library):
@@ -428,4 +428,4 @@ def test_of_a_damaged_row_every_picture_counts_as_needed(sets, library):
 
     library._database.write(garble)
     assert _load(sets, 1) == EMPTY
-    assert library._database.read(sets.picture_ids) == {_id(0xABC), _id(2)}
+    assert set(library._database.read(sets.last_uses)) == {_id(0xABC), _id(2)}

@@ -39,6 +39,23 @@ def limit():
     return Limit()
 
 
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self):
+        self.now = time.time()
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("time.time", clock)
+    return clock
+
+
 @pytest.fixture
 def library(tmp_path, limit):
     return Library(tmp_path / ".fabric", limit)
@@ -79,9 +96,9 @@ def _named(*seeds):
     return rated(*map(picture_id, seeds))
 
 
-def _activate(library, *seeds, page=PAGE, owner=""):
+def _activate(library, *seeds, page=PAGE, browser=BROWSER, owner=""):
     lists = Ratings(_named(*seeds[:1]), _named(*seeds[1:]))
-    library.active_sets.save(page, BROWSER, owner, TAB, lists)
+    library.active_sets.save(page, browser, owner, TAB, lists)
 
 
 # ---- what goes -----------------------------------------------------------------------------------
@@ -219,6 +236,35 @@ def test_what_is_no_longer_active_or_in_a_preset_goes(library, limit):
     library.presets.delete("", "Warm")
     assert library.enforce_limit() == [picture_id(1), picture_id(2)]
     _activate(library)
+    assert library.enforce_limit() == [picture_id(0)]
+
+
+def test_private_windows_do_not_keep_the_store_too_large_for_ever(library, limit, clock):
+    """Each is a browser of its own, which nobody comes back to."""
+    _add(library, *range(8))
+    for seed in (5, 3, 4):
+        _activate(library, seed, page=f"{seed:032x}", browser=f"{seed:032x}")
+        clock.now += 60
+    library.presets.save("", "Warm", Preset("", {}, Ratings(_named(4))))
+    clock.now += 2 * 86400
+    # One that was opened again, and one of today.
+    library.active_sets.load(f"{3:032x}", f"{3:032x}", "", TAB)
+    _activate(library, 6, page="d" * 32, browser="d" * 32)
+    limit.bytes = 1
+    assert library.enforce_limit() == [picture_id(seed) for seed in (0, 1, 2, 7, 5)]
+    assert _kept(library) == {3, 4, 6}
+    clock.now += 2 * 86400
+    assert library.enforce_limit() == [picture_id(3), picture_id(6)]
+    assert _kept(library) == {4}
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_wrong_clock_keeps_no_picture_for_ever(library, limit, clock, days):
+    _add(library, 0)
+    clock.now += days * 86400
+    _activate(library, 0)
+    clock.now -= days * 86400
+    limit.bytes = 1
     assert library.enforce_limit() == [picture_id(0)]
 
 
