@@ -6,13 +6,14 @@ happens there, once. Calls are counted on classes, so that nothing is put on a m
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -35,6 +36,7 @@ LASTING_OOM = "lasting oom"  # at every call from then on
 KINDS = ("error", "oom", LASTING_OOM, "full", "interrupt", "skip", "switch", "replace", "unload")
 _EXTENSION_OPTION = "fabric_"
 _KEPT_CALLS = 2000
+_PROBE = (1, 8, 8)
 
 
 class Faults:
@@ -52,6 +54,7 @@ class Faults:
         self._remaining = 0
         self._kind = "error"
         self._layers: set[int] = set()
+        self._is_aside = False
         self._lock = threading.Lock()
 
     def set(self, at: str | None, kind: str = "error") -> None:
@@ -71,15 +74,26 @@ class Faults:
         """Whether a fault that was set has not happened yet."""
         return self._place is not None
 
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Within it nothing is noted or counted."""
+        self._is_aside = True
+        try:
+            yield
+        finally:
+            self._is_aside = False
+
     def note_call(self, x: torch.Tensor, context: torch.Tensor | None) -> None:
         """Notes a U-Net call."""
+        if self._is_aside:
+            return
         shape = None if context is None else list(context.shape)
         self.calls.append({"x": list(x.shape), "context": shape})
         del self.calls[:-_KEPT_CALLS]
 
     def pass_by(self, place: str, who: object = None) -> None:
         """Counts; lets it happen if this is the moment."""
-        if place != self._place:
+        if place != self._place or self._is_aside:
             return
         with self._lock:
             if place != self._place or (place == "attention" and id(who) not in self._layers):
@@ -149,9 +163,13 @@ def _watch_unet(unet_class: type) -> None:
         *args: object,
         **kwargs: object,
     ) -> torch.Tensor:
-        faults.note_call(x, context)
-        faults.pass_by("unet")
-        return inner(self, x, timesteps, context, *args, **kwargs)
+        # One row as small as can be: an extension asks whether the model is still the same. That
+        # is no part of a picture, so that tests need not know how often it does.
+        is_probe = tuple(x.shape[0:1] + x.shape[2:]) == _PROBE
+        with faults.aside() if is_probe else contextlib.nullcontext():
+            faults.note_call(x, context)
+            faults.pass_by("unet")
+            return inner(self, x, timesteps, context, *args, **kwargs)
 
     unet_class.forward = forward
 

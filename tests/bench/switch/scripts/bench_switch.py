@@ -55,7 +55,7 @@ def costs():
     runner = scripts.scripts_txt2img
     script = next(each for each in runner.alwayson_scripts if each.title() == TITLE)
     values = [control.value for control in runner.inputs[script.args_from : script.args_to]]
-    p = SimpleNamespace()
+    p = SimpleNamespace(extra_generation_params={})
     callbacks = [
         callback.callback
         for category in ("cfg_denoiser", "cfg_denoised")
