@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 # row as for two. Always so many, a last one beside itself: kernels of another number of rows round
 # differently, and what is seen of a picture must not depend on which others are rated.
 ROWS_AT_ONCE = 2
-# Of the picture that tells whether the model is still the same, in latent cells: as small as every
-# U-Net takes it.
-PROBE_SIDE = 8
+# (height, width) of the picture that tells whether the model is still the same, in latent cells:
+# about as small as every U-Net takes it, and not square, so that no axes can be mistaken.
+PROBE_SIZE = (8, 16)
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -141,7 +141,7 @@ class References:
         """
         states: LayerStates = {}
         channels = next(iter(self._latents.values()))[0].shape[0]
-        noised = reference_noise("probe", (channels, PROBE_SIDE, PROBE_SIDE))[None]
+        noised = reference_noise("probe", (channels, *PROBE_SIZE))[None]
         model.run_references(noised, level, self._conditioning, call, [(states, None)])
         tensors = [each for layer in states.values() for each in (layer.keys, layer.values)]
         # Of the bits, so that nothing is lost to rounding.

@@ -25,7 +25,7 @@ from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.steering.host import Step
 from lib_fabric.steering.latents import LatentCache
-from lib_fabric.steering.references import PROBE_SIDE
+from lib_fabric.steering.references import PROBE_SIZE
 from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
 from tests.fuzz.expected import IDS, IMAGES, NUM_PICTURES, TABS, TEXTS, Expected
@@ -292,7 +292,7 @@ class _FaultyHost(FakeHost):
 
         def pass_by(_middle: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
             # What befalls the probe costs the kept states, and no picture.
-            if args[0].shape[1] != (PROBE_SIDE // 2) ** 2:
+            if args[0].shape[1] != PROBE_SIZE[0] * PROBE_SIZE[1] // 4:
                 self.pass_by("unet")
 
         handle = middle.register_forward_pre_hook(pass_by)

@@ -11,7 +11,7 @@ from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
 from lib_fabric.steering.host import Pass, Step
 from lib_fabric.steering.latents import LatentCache, fit_picture, reference_noise
-from lib_fabric.steering.references import PROBE_SIDE
+from lib_fabric.steering.references import PROBE_SIZE
 from lib_fabric.steering.session import FabricSession
 from tests.helpers import reference
 from tests.helpers.tiny_unet import SIZE_LATENT
@@ -71,7 +71,7 @@ def make_session(request, host, latents=None, states=None):
 
 def is_probe(x):
     """Whether the U-Net gets what only tells whether it is still the same."""
-    return tuple(x.shape[2:]) == (PROBE_SIDE, PROBE_SIDE)
+    return tuple(x.shape[2:]) == PROBE_SIZE
 
 
 def begin_step(session, step):

@@ -7,7 +7,7 @@ from torch.nn.functional import avg_pool2d
 
 from lib_fabric.hosts.automatic1111.rows import RowCounter
 from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet, UnetConditioning
-from lib_fabric.steering.references import PROBE_SIDE
+from lib_fabric.steering.references import PROBE_SIZE
 
 
 class FakeHost:
@@ -95,6 +95,6 @@ class _RecordingUnet(LdmUnet):
 
     def run_references(self, noised, timestep, conditioning, call):
         # A last one has itself beside it. A probe of the model is no picture.
-        if tuple(noised.shape[2:]) != (PROBE_SIDE, PROBE_SIDE):
+        if tuple(noised.shape[2:]) != PROBE_SIZE:
             self._seen += {tuple(each.flatten().tolist()): each for each in noised}.values()
         super().run_references(noised, timestep, conditioning, call)

@@ -36,7 +36,7 @@ LASTING_OOM = "lasting oom"  # at every call from then on
 KINDS = ("error", "oom", LASTING_OOM, "full", "interrupt", "skip", "switch", "replace", "unload")
 _EXTENSION_OPTION = "fabric_"
 _KEPT_CALLS = 2000
-_PROBE = (1, 8, 8)
+_PROBE = (1, 8, 16)
 
 
 class Faults:
