@@ -150,7 +150,12 @@ def _entries() -> list[GoodInput]:
         _liked("base64 in lines", [f"\n{in_lines}\n"]),
         _liked("64 times the same", [_TEXT] * 64, " ".join([_ID] * 64)),
         _liked("weights, mixed", weighted, f"{_ID}*0.25 {_OTHER_ID}"),
-        _liked("the smallest weight", [{"image": _TEXT, "weight": 5e-324}], f"{_ID}*4.94066e-324"),
+        GoodInput(
+            "the smallest weight",
+            [{"liked": [{"image": _TEXT, "weight": 5e-324}], "strength": 2}],
+            f"{_ID}*4.94066e-324",
+            acts=False,
+        ),
         _liked("weight 0 beside another", [{"image": _OTHER_ID, "weight": 0}, _TEXT]),
         GoodInput(
             "liked and disliked",
