@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from lib_fabric.errors import UnsupportedModelError
 from lib_fabric.hosts.automatic1111.layers import (
@@ -122,9 +123,8 @@ class LdmUnet:
         num_rows = noised.shape[0]
         x = noised.to(call.x)
         if conditioning.concat is not None:
-            # A probe of the model is smaller than the pictures.
-            height, width = x.shape[2:]
-            concat = conditioning.concat[..., :height, :width].to(call.x)
+            # A probe of the model has another size than the pictures.
+            concat = functional.interpolate(conditioning.concat.float(), x.shape[2:]).to(call.x)
             x = torch.cat([x, concat.expand(num_rows, -1, -1, -1)], dim=1)
         if x.shape[1] != call.x.shape[1]:
             raise UnsupportedModelError(
