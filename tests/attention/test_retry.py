@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from lib_fabric.attention import rows as row_attention
-from lib_fabric.attention import weighted as attention
 from lib_fabric.attention.retry import MOST_PARTS, MemoryRetry
 from lib_fabric.attention.states import KeyValues
 from lib_fabric.attention.weighted import joined_attention
 from lib_fabric.errors import FabricError
 from lib_fabric.steering.methods import METHODS
 from lib_fabric.steering.state_cache import StateCache
-from tests.helpers.attention import installed, make_plan
+from tests.helpers.attention import count_queries, installed, make_plan
 from tests.helpers.denoising import (
     assert_close,
     denoise,
@@ -228,14 +227,7 @@ def test_the_smaller_parts_stay_for_the_pass_and_no_longer(fake_host, monkeypatc
 
 def test_the_parts_reach_the_kernel(fake_host, monkeypatch):
     """Each doubling takes less memory: for every row, then for every head, then for queries."""
-    largest = []
-    plain = attention.scaled_dot_product_attention
-
-    def spy(q, k, v, **more):
-        largest.append(q.shape[0] * q.shape[1] * q.shape[2])
-        return plain(q, k, v, **more)
-
-    monkeypatch.setattr(attention, "scaled_dot_product_attention", spy)
+    num_queries = count_queries(monkeypatch)
     sizes, retry = [], MemoryRetry()
     x, timesteps, context = make_inputs(4)
     unet = fake_host.current_unet
@@ -245,9 +237,9 @@ def test_the_parts_reach_the_kernel(fake_host, monkeypatch):
             unet(x[:1], timesteps[:1], context=context[:1])
         hooks.plan = make_plan((4, (states,), (0.5,)))
         for retry.num_parts in (1, 2, 4, 8, 16, 32):
-            largest.clear()
+            num_queries.clear()
             unet(x, timesteps, context=context)
-            sizes.append(max(largest))
+            sizes.append(max(num_queries))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] <= sizes[0] // 16
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lib_fabric.attention import weighted as attention
 from lib_fabric.attention.weighted import joined_attention, weighted_attention
 from tests.helpers import reference
+from tests.helpers.attention import count_queries
 
 
 @pytest.fixture(params=["one more feature", "bias"], scope="module", autouse=True)
@@ -188,18 +189,11 @@ def test_pieces_and_parts_join_to_the_same(rows, heads, queries, num_parts, weig
 @pytest.mark.parametrize("num_parts", [1, 2, 3, 4, 7, 8, 16, 32, 1000])
 def test_parts_get_as_small_as_asked(monkeypatch, num_parts):
     """However many rows and heads there are: memory has to shrink with the number of parts."""
-    largest = []
-    plain = attention.scaled_dot_product_attention
-
-    def spy(q, k, v, **more):
-        largest.append(q.shape[0] * q.shape[1] * q.shape[2])
-        return plain(q, k, v, **more)
-
-    monkeypatch.setattr(attention, "scaled_dot_product_attention", spy)
+    num_queries = count_queries(monkeypatch)
     q, k, v = _qkv(rows=2, heads=4, queries=8)
     joined_attention(q, [k], [v], torch.full((7,), 0.5), 1.0, num_parts)
-    assert sum(largest) == 2 * 4 * 8
-    assert max(largest) <= max(1, 2 * 2 * 4 * 8 // num_parts)
+    assert sum(num_queries) == 2 * 4 * 8
+    assert max(num_queries) <= max(1, 2 * 2 * 4 * 8 // num_parts)
 
 
 @pytest.mark.parametrize(

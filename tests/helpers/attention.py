@@ -2,6 +2,7 @@
 
 import contextlib
 
+from lib_fabric.attention import weighted
 from lib_fabric.attention.hooks import SelfAttentionHooks
 from lib_fabric.attention.plan import Attended, Plan, Pull, Reference
 
@@ -53,3 +54,15 @@ def capture_each(hooks, layer, pictures):
         with hooks.capture((references[-1], None)):
             out.append(layer(picture[None])[0])
     return tuple(references), out
+
+
+def count_queries(monkeypatch):
+    """A list that gets rows x heads x queries of each call of the kernel."""
+    counts, plain = [], weighted.scaled_dot_product_attention
+
+    def spy(q, k, v, **more):
+        counts.append(q.shape[0] * q.shape[1] * q.shape[2])
+        return plain(q, k, v, **more)
+
+    monkeypatch.setattr(weighted, "scaled_dot_product_attention", spy)
+    return counts

@@ -32,23 +32,6 @@ def _set(*numbers, weight=1.0):
     return Ratings(rated(*map(_id, numbers), weight=weight))
 
 
-class Clock:
-    """Stands still until it is set."""
-
-    def __init__(self):
-        self.now = 1_800_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("time.time", clock)
-    return clock
-
-
 @pytest.fixture
 def sets(library):
     return library.active_sets

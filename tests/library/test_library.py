@@ -39,23 +39,6 @@ def limit():
     return Limit()
 
 
-class Clock:
-    """Stands still until it is set."""
-
-    def __init__(self):
-        self.now = time.time()
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("time.time", clock)
-    return clock
-
-
 @pytest.fixture
 def library(tmp_path, limit):
     return Library(tmp_path / ".fabric", limit)
@@ -280,27 +263,18 @@ def test_what_was_used_just_now_stays_for_a_minute(library, limit):
     assert library.enforce_limit() == [picture_id(0)]
 
 
-def test_what_becomes_active_while_room_is_made_stays(library, limit, monkeypatch):
-    _add(library, 0, 1)
-    listed = library.store.longest_unused
-
-    def list_and_activate(*args):
-        found = listed(*args)
-        _activate(library, 0)
-        return found
-
-    monkeypatch.setattr(library.store, "longest_unused", list_and_activate)
-    limit.bytes = 0
-    assert library.enforce_limit() == [picture_id(1)]
-
-
-def test_what_is_used_while_room_is_made_stays(library, limit, monkeypatch):
+@pytest.mark.parametrize(
+    "use",
+    [lambda library: _activate(library, 0), lambda library: library.store.load(picture_id(0))],
+    ids=["active", "loaded"],
+)
+def test_what_is_used_while_room_is_made_stays(library, limit, monkeypatch, use):
     _add(library, 0, 1)
     listed = library.store.longest_unused
 
     def list_and_use(*args):
         found = listed(*args)
-        library.store.load(picture_id(0))
+        use(library)
         return found
 
     monkeypatch.setattr(library.store, "longest_unused", list_and_use)

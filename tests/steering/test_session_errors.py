@@ -337,30 +337,37 @@ def test_a_pass_whose_beginning_failed_does_not_take_the_last_ones_references(ti
 # Warnings
 
 
-def test_a_sampler_that_announces_nothing_is_warned_about(tiny_unet, fake_host):
-    x, timesteps, context = make_inputs(4)
-    session = make_session(make_request(), fake_host)
-    with session.installed():
-        tiny_unet(x, timesteps, context=context)
-    assert fake_host.warnings == [
-        "FABRIC had no effect: this sampler does not announce its steps. "
-        "Choose another sampling method."
-    ]
-    _sample(session, tiny_unet)
-    assert len(fake_host.warnings) == 1
+def _unannounced(_session, unet, x, timesteps, context):
+    unet(x, timesteps, context=context)
 
 
-def test_a_model_exchanged_between_callback_and_call_is_warned_about(tiny_unet, fake_host):
-    x, timesteps, context = make_inputs(4)
+def _with_another_model(session, _unet, x, timesteps, context):
+    begin_step(session, make_step())
+    make_tiny_unet(seed=3)(x, timesteps, context=context)
+    end_step(session)
+
+
+@pytest.mark.parametrize(
+    ("call", "warning"),
+    [
+        (
+            _unannounced,
+            "FABRIC had no effect: this sampler does not announce its steps. "
+            "Choose another sampling method.",
+        ),
+        (
+            _with_another_model,
+            "FABRIC had no effect in some steps: the model was exchanged while it was in use. "
+            "Generate again.",
+        ),
+    ],
+    ids=["a sampler that announces nothing", "a model exchanged after the callback"],
+)
+def test_a_call_without_feedback_is_warned_about(tiny_unet, fake_host, call, warning):
     session = make_session(make_request(), fake_host)
     with session.installed():
-        begin_step(session, make_step())
-        make_tiny_unet(seed=3)(x, timesteps, context=context)  # not the one that was announced
-        end_step(session)
-    assert fake_host.warnings == [
-        "FABRIC had no effect in some steps: the model was exchanged while it was in use. "
-        "Generate again."
-    ]
+        call(session, tiny_unet, *make_inputs(4))
+    assert fake_host.warnings == [warning]
     _sample(session, tiny_unet)
     assert len(fake_host.warnings) == 1
 
