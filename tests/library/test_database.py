@@ -419,18 +419,18 @@ def test_a_repair_waits_while_another_program_repairs(path, monkeypatch):
 
 def test_threads_repair_the_file_at_once(path):
     path.parent.mkdir()
-    for _ in range(5):
+    for _ in range(20):
         path.write_bytes(b"hello" * 1000)
         database = _database(path)
-        barrier = threading.Barrier(4)
+        barrier = threading.Barrier(6)
 
         def work(number, database=database, barrier=barrier):
             barrier.wait()
             _put(database, f"row {number}")
 
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(work, range(4)))
-        assert len(_names(database)) == 5
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(work, range(6)))
+        assert len(_names(database)) == 7
 
 
 def test_a_garbled_letter_costs_no_other_row(path):

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.storage.schema import MIGRATIONS
+from lib_fabric.library.storage.shared_use import SharedUse
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Database:
         self._path = path
         self._rebuilds: list[tuple[int, Work[None]]] = []
         self._is_checked = False
+        self._in_use = SharedUse()
 
     @property
     def folder(self) -> Path:
@@ -96,7 +98,8 @@ class Database:
                 if not _is_corrupt(error):
                     raise
                 _log.warning("FABRIC: the history's index is damaged (%s)", error)
-                self._repair()
+                with self._in_use.nobody(BUSY_SECONDS):
+                    self._repair()
                 return self._attempt(work, begin)
         except (sqlite3.Error, OSError) as error:
             raise _in_plain_words(error, what) from error
@@ -106,7 +109,9 @@ class Database:
             with contextlib.closing(_empty()) as connection:
                 return work(connection)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connection() as connection:
+        # A file moved aside while it is open is written to all the same, and its journal, found by
+        # name, is taken for the new one's.
+        with self._in_use.somebody(), self._connection() as connection:
             self._prepare(connection)
             with _transaction(connection, begin):
                 return work(connection)
