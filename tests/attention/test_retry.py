@@ -23,6 +23,7 @@ from tests.helpers.denoising import (
     make_step,
 )
 from tests.helpers.fake_host import FakeHost
+from tests.helpers.held import count_held
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
 
 CPU = torch.device("cpu")
@@ -277,7 +278,6 @@ def test_states_on_another_device_stay():
 
 def test_the_failed_calls_tensors_are_gone_when_room_is_made():
     """An exception that is still being handled would hold them."""
-    import gc
     import weakref
 
     held = []
@@ -304,17 +304,9 @@ def test_nothing_is_held_where_feedback_has_ended(fake_host, refresh):
     """The hires pass and the decoding of the picture come then, and may need all memory."""
     request = make_request(refresh=refresh, end=0.5)
     session = make_session(request, fake_host)
-    # Of other tests, whose exceptions may still hold some.
-    before = held_states()
-    with session.installed():
+    with count_held(KeyValues) as count, session.installed():
         denoise(session, fake_host.current_unet, make_step(progress=0.1), *make_inputs(4))
         # The next steps use them only where they are not to be renewed each time.
-        assert (held_states() > before) == (refresh > 1)
+        assert (count() > 0) == (refresh > 1)
         denoise(session, fake_host.current_unet, make_step(progress=0.6), *make_inputs(4))
-        assert held_states() == before
-
-
-def held_states():
-    gc.collect()
-    # Its instances are among what refers to the class: quicker than to ask all objects there are.
-    return sum(type(each) is KeyValues for each in gc.get_referrers(KeyValues))
+        assert count() == 0

@@ -139,14 +139,19 @@ def denoise(session, unet, step, x, timesteps, context, rows_per_call=None, y=No
     """One denoiser call as the host makes it: callback, U-Net calls in slices, callback."""
     begin_step(session, step)
     outputs = []
-    for part in torch.arange(len(x)).split(rows_per_call or len(x)):
-        part_context = context[part] if torch.is_tensor(context) else torch.stack(
-            [context[row] for row in part]
-        )  # fmt: skip
+    for part in _parts(len(x), rows_per_call):
         kwargs = {} if y is None else {"y": y[part]}
-        outputs.append(unet(x[part], timesteps[part], context=part_context, **kwargs))
+        outputs.append(unet(x[part], timesteps[part], context=_context_of(context, part), **kwargs))
     end_step(session)
     return torch.cat(outputs)
+
+
+def _parts(num_rows, rows_per_call):
+    return torch.arange(num_rows).split(rows_per_call or num_rows)
+
+
+def _context_of(context, rows):
+    return context[rows] if torch.is_tensor(context) else torch.stack([context[i] for i in rows])
 
 
 def assert_close(actual, expected, tolerance=TOLERANCE):
@@ -170,7 +175,10 @@ def check_denoiser_call(
     assert fingerprint(unet) == clean
     assert_close(out, golden[: len(out)])
     plain = torch.cat(
-        [unet(x[i][None], timesteps[i][None], context=context[i][None]) for i in range(len(x))]
+        [
+            unet(x[part], timesteps[part], context=_context_of(context, part))
+            for part in _parts(len(x), 1 if isinstance(context, list) else None)
+        ]
     )
     if steered is None:
         only_cond = request.settings.method == "contrast"

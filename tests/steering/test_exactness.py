@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lib_fabric.attention import rows as row_attention
+from lib_fabric.attention.states import KeyValues
 from lib_fabric.errors import FabricError
 from lib_fabric.hosts.automatic1111.layers import find_self_attention
 from lib_fabric.steering.methods import METHODS
@@ -23,6 +24,7 @@ from tests.helpers.denoising import (
     make_step,
 )
 from tests.helpers.fake_host import FakeHost
+from tests.helpers.held import count_held
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
 from tests.helpers.unet_patch import UnetPatch
 
@@ -58,13 +60,12 @@ def generate(fake_host, states=None, request=None, alphas=ALPHAS, **step):
     [lambda t: t < 300, lambda t: t > 800, lambda t: 500 < t < 700, lambda t: True],
     ids=["from a later step on", "until a step", "in between", "always"],
 )
-@pytest.mark.parametrize("block", ["output_blocks", "input_blocks"])
-@pytest.mark.parametrize("device", [None, CPU])
+@pytest.mark.parametrize(("block", "device"), [("output_blocks", None), ("input_blocks", CPU)])
 def test_a_patch_that_acts_at_some_steps_is_noticed(fake_host, is_active, block, device):
     """Only the first kept state of a pass was compared once: the other steps were trusted."""
     patch, states = UnetPatch(fake_host.current_unet, block), StateCache(2**28, device)
-    for factor, active in ((1.0, is_active), (1.3, is_active), (1.0, is_active), (1.3, is_active)):
-        patch.factor, patch.is_active = factor, active
+    patch.is_active = is_active
+    for patch.factor in (1.0, 1.3, 1.0):
         kept = generate(fake_host, states)
         assert torch.equal(kept, generate(fake_host))
         assert torch.equal(generate(fake_host, states), kept)
@@ -190,21 +191,17 @@ def test_what_is_inert_holds_nothing_of_a_generation(fake_host):
 # What lies on the device
 
 
-def count_tensors():
-    gc.collect()
-    return sum(type(each) is torch.Tensor for each in gc.get_objects())
-
-
 @pytest.mark.parametrize("settings", [{}, {"merge": 2}, {"refresh": 3}], ids=str)
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_is_held_after_a_generation(fake_host, method, settings):
     """Log-weights and counts of merged tokens were held for good, FABRIC on or off."""
     counts = []
-    for number in range(4):
-        weights = (1.0, 0.5 + 0.1 * number)
-        generate(fake_host, request=make_request(weights, weights, method, **settings))
-        fake_host.seen.clear()
-        counts.append(count_tensors())
+    with count_held(torch.Tensor) as count:
+        for number in range(4):
+            weights = (1.0, 0.5 + 0.1 * number)
+            generate(fake_host, request=make_request(weights, weights, method, **settings))
+            fake_host.seen.clear()
+            counts.append(count())
     # The first time torch itself makes some.
     assert counts[3] <= counts[1]
 
@@ -214,18 +211,12 @@ def test_a_pass_lets_go_at_its_last_step(fake_host, refresh):
     """The upscaler and the VAE come next."""
     session = make_session(make_request(refresh=refresh, end=1.0), fake_host)
     inputs = make_inputs(4)
-    before = count_states()
-    with session.installed():
+    with count_held(KeyValues) as count, session.installed():
         denoise(session, fake_host.current_unet, make_step(number=0), *inputs)
-        assert count_states() > before
+        assert count() > 0
         last = make_step(number=1, alpha=0.5, is_last=True)
         denoise(session, fake_host.current_unet, last, *inputs)
-        assert count_states() == before
-
-
-def count_states():
-    gc.collect()
-    return sum(type(each) is row_attention.KeyValues for each in gc.get_objects())
+        assert count() == 0
 
 
 @pytest.mark.parametrize("device", [None, CPU], ids=["where they are computed", "moved"])
