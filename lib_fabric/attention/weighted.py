@@ -19,7 +19,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 # Fused kernels want head dimensions that are multiples of 8.
 _HEAD_DIM_MULTIPLE = 8
 # Where no fused kernel exists, the scores of one slice of queries take at most this many bytes.
-_MAX_SCORE_BYTES = 256 * 1024 * 1024
+MAX_SCORE_BYTES = 256 * 1024 * 1024
 
 
 def fused_devices(torch_version: str, is_rocm: bool) -> tuple[str, ...]:
@@ -47,8 +47,8 @@ def biased_devices() -> tuple[str, ...]:
     return ("cpu",) if {"attn_mask", "scale"} <= names else ()
 
 
-_FUSED_DEVICES = fused_devices(torch.__version__, torch.version.hip is not None)
-_BIASED_DEVICES = biased_devices()
+FUSED_DEVICES = fused_devices(torch.__version__, torch.version.hip is not None)
+BIASED_DEVICES = biased_devices()
 
 
 def weighted_attention(
@@ -85,7 +85,7 @@ def joined_attention(
 
     Source: arXiv:2307.10159, equation 2 (appendix A.1); see above where this differs.
     """
-    max_score_bytes = _MAX_SCORE_BYTES // num_parts
+    max_score_bytes = MAX_SCORE_BYTES // num_parts
     if num_parts == 1:
         return _attend(q, keys, values, log_weights, scale, max_score_bytes)
     out = torch.empty_like(q)
@@ -123,7 +123,7 @@ def _attend(
     max_score_bytes: int,
 ) -> torch.Tensor:
     head_dim = q.shape[-1]
-    if log_weights is not None and q.device.type in _BIASED_DEVICES:
+    if log_weights is not None and q.device.type in BIASED_DEVICES:
         k, v = (_join(pieces, q, head_dim) for pieces in (keys, values))
         bias = log_weights.to(q.dtype)[None, None, None, :]
         return scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
@@ -180,7 +180,7 @@ def _attend_in_slices(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, max_score_bytes: int
 ) -> torch.Tensor:
     """scaled_dot_product_attention, over slices of queries where its memory has no bound."""
-    if q.device.type in _FUSED_DEVICES:
+    if q.device.type in FUSED_DEVICES:
         return scaled_dot_product_attention(q, k, v)
     bytes_per_query = q.shape[0] * q.shape[1] * k.shape[2] * q.element_size()
     num_queries = max(1, max_score_bytes // bytes_per_query)

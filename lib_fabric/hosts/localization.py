@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modules import localization, scripts, shared
 
-_OURS = Path(__file__).resolve().parents[2] / "localizations"
+OURS = Path(__file__).resolve().parents[2] / "localizations"
 
 
 def yield_to_whole_translations() -> None:
@@ -31,4 +31,4 @@ def _files(language: str) -> list[str]:
 
 
 def _is_ours(path: str) -> bool:
-    return Path(path).resolve().parent == _OURS
+    return Path(path).resolve().parent == OURS

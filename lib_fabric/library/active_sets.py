@@ -41,9 +41,9 @@ class ActiveSets:
     """
 
     def __init__(self, database: Database, owners: PictureOwners) -> None:
-        self._database = database
+        self.database = database
         self._owners = owners
-        self._backups = RowBackups(database.folder / "active_sets", "list of active pictures")
+        self.backups = RowBackups(database.folder / "active_sets", "list of active pictures")
         database.add_rebuild(self._rebuild)
 
     def save(
@@ -67,11 +67,11 @@ class ActiveSets:
             # A page may name any picture; a rebuild takes the word of what is kept for whose it is.
             own = ratings.only(lambda each: self._owners.may_open(connection, owner, each.picture))
             text = to_json(own)
-            self._backups.write(key, json.dumps([now, text]))
+            self.backups.write(key, json.dumps([now, text]))
             _insert(connection, key, text, now)
             return _forget_old(connection, owner, now)
 
-        forgotten = self._database.write(work)
+        forgotten = self.database.write(work)
         if forgotten:
             self._delete_backups(forgotten)
 
@@ -83,7 +83,7 @@ class ActiveSets:
         if not _is_key(browser_key):
             return Ratings()
         own = page_key if _is_key(page_key) else ""
-        row = self._database.read(
+        row = self.database.read(
             lambda connection: connection.execute(
                 "SELECT owner, browser_key, page_key, tab, pictures, used_at FROM active_sets "
                 "WHERE owner = ? AND browser_key = ? AND tab = ? "
@@ -105,7 +105,7 @@ class ActiveSets:
         """Notes that a set is still in use; once a day, since reading should not write."""
         sql = f"UPDATE active_sets SET used_at = ? {_WHERE_KEY}"
         try:
-            self._database.write(lambda connection: connection.execute(sql, (time.time(), *key)))
+            self.database.write(lambda connection: connection.execute(sql, (time.time(), *key)))
         except FabricError as error:
             # Where nothing can be written, reading goes on.
             _log.warning("FABRIC: %s", error)
@@ -117,17 +117,17 @@ class ActiveSets:
             sql = f"SELECT 1 FROM active_sets {_WHERE_KEY}"
             for key in forgotten:
                 if not connection.execute(sql, key).fetchone():
-                    self._backups.delete(key)
+                    self.backups.delete(key)
 
         try:
-            self._database.write(work)
+            self.database.write(work)
         except FabricError as error:
             # What was asked for is done; a file that stays comes back with a rebuild, no worse.
             _log.warning("FABRIC: %s", error)
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         now = time.time()
-        for key, content in self._backups.all():
+        for key, content in self.backups.all():
             with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
                 saved_at, text = json.loads(content)
                 is_whole = len(key) == len(_KEY_COLUMNS) and isinstance(text, str)

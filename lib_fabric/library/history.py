@@ -43,7 +43,7 @@ class History:
     """
 
     def __init__(self, database: Database, store: PictureStore, owners: PictureOwners) -> None:
-        self._database = database
+        self.database = database
         self._store = store
         self._owners = owners
         database.add_rebuild(self._rebuild)
@@ -91,7 +91,7 @@ class History:
             write_note(connection, self._store, entry.picture_id)
             return kept
 
-        return self._database.write(work)
+        return self.database.write(work)
 
     def forget(self, owner: str, tab: str, picture_id: str) -> None:
         """Removes a rating; one that is not there changes nothing. The picture stays."""
@@ -105,18 +105,18 @@ class History:
                 (owner, tab, picture_id),
             )
 
-        self._database.write(work)
+        self.database.write(work)
         # After the commit, so that the note never knows less; where this fails, the rating would
         # come back with a rebuild, no worse.
         try:
-            self._database.write(lambda connection: write_note(connection, self._store, picture_id))
+            self.database.write(lambda connection: write_note(connection, self._store, picture_id))
         except FabricError as error:
             _log.warning("FABRIC: %s", error)
 
     def find(self, owner: str, tab: str, picture_id: str) -> HistoryEntry | None:
         """The rating of one picture, if there is one."""
         owner = clean_text(owner)
-        return self._database.read(
+        return self.database.read(
             lambda connection: _find(connection, owner, tab, clean_text(picture_id))
         )
 
@@ -143,7 +143,7 @@ class History:
     def count(self, owner: str, tab: str, search: str = "") -> int:
         """How many ratings `page` can reach."""
         where, values = _where(owner, tab, search)
-        return self._database.read(
+        return self.database.read(
             lambda connection: connection.execute(
                 f"SELECT COUNT(*) FROM ratings WHERE {where}", values
             ).fetchone()[0]
@@ -155,7 +155,7 @@ class History:
             gone = [each for each in picture_ids if self._store.is_gone(each)]
             self.forget_pictures(connection, gone)
 
-        self._database.write(work)
+        self.database.write(work)
 
     @staticmethod
     def forget_pictures(connection: sqlite3.Connection, picture_ids: Iterable[str]) -> None:
@@ -174,7 +174,7 @@ class History:
         )
         # SQLite's numbers have 64 bits.
         values = [*values, *(min(max(number, 0), _MOST_ROWS) for number in (limit, offset))]
-        rows = self._database.read(lambda connection: connection.execute(sql, values).fetchall())
+        rows = self.database.read(lambda connection: connection.execute(sql, values).fetchall())
         return [HistoryEntry.from_row(*row) for row in rows]
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:

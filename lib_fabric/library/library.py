@@ -57,12 +57,12 @@ class Library:
     ) -> None:
         self._max_bytes = max_bytes
         self._spare_seconds = spare_seconds
-        self._database = Database(folder / "history.sqlite3")
+        self.database = Database(folder / "history.sqlite3")
         self.store = PictureStore(folder / "pictures")
-        self._owners = PictureOwners(self._database, self.store, has_logins, _named)
-        self.history = History(self._database, self.store, self._owners)
-        self.active_sets = ActiveSets(self._database, self._owners)
-        self.presets = Presets(self._database, self.store, self._owners)
+        self._owners = PictureOwners(self.database, self.store, has_logins, _named)
+        self.history = History(self.database, self.store, self._owners)
+        self.active_sets = ActiveSets(self.database, self._owners)
+        self.presets = Presets(self.database, self.store, self._owners)
         # However a picture came: rated, dropped, imported or sent through the API.
         self.tidying = BackgroundTask(self._enforce_quietly)
         self.store.after_add = self.tidying.request
@@ -88,7 +88,7 @@ class Library:
         if max_bytes is None or self.store.num_bytes() <= max_bytes:
             return []
         target = max_bytes * (1 - _HEADROOM)
-        needed, in_sets = self._database.read(_needed)
+        needed, in_sets = self.database.read(_needed)
         surplus = [
             each for each in self.store.longest_unused(self._spare_seconds) if each not in needed
         ]
@@ -115,7 +115,7 @@ class Library:
             PictureOwners.forget_pictures(connection, removed)
             return removed
 
-        return self._database.write(work)
+        return self.database.write(work)
 
     def _enforce_quietly(self) -> None:
         """As `enforce_limit`; the picture that was just added is kept whatever goes wrong here."""

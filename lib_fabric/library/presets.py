@@ -35,10 +35,10 @@ class Presets:
     """
 
     def __init__(self, database: Database, store: PictureStore, owners: PictureOwners) -> None:
-        self._database = database
+        self.database = database
         self._store = store
         self._owners = owners
-        self._backups = RowBackups(database.folder / "presets", "preset")
+        self.backups = RowBackups(database.folder / "presets", "preset")
         database.add_rebuild(self._rebuild)
 
     def page(self, owner: str, offset: int, limit: int) -> list[Preset]:
@@ -51,7 +51,7 @@ class Presets:
             "ORDER BY folded_name LIMIT ? OFFSET ?"
         )
         values = (clean_text(owner), limit, offset)
-        rows = self._database.read(lambda connection: connection.execute(sql, values).fetchall())
+        rows = self.database.read(lambda connection: connection.execute(sql, values).fetchall())
         return [_preset_or_name(content, folded_name) for folded_name, content in rows]
 
     def count(self, owner: str, before: str | None = None) -> int:
@@ -59,7 +59,7 @@ class Presets:
         sql, values = "SELECT COUNT(*) FROM presets WHERE owner = ?", [clean_text(owner)]
         if before is not None:
             sql, values = f"{sql} AND folded_name < ?", [*values, fold(existing_name(before))]
-        return self._database.read(lambda connection: connection.execute(sql, values).fetchone()[0])
+        return self.database.read(lambda connection: connection.execute(sql, values).fetchone()[0])
 
     def namesake(self, owner: str, name: str) -> str | None:
         """What the preset is called that has the same name as `name`; None if there is none.
@@ -68,7 +68,7 @@ class Presets:
             FabricError: a name that no preset can have.
         """
         owner, name = clean_text(owner), check_name(name)
-        content = self._database.read(lambda connection: _row(connection, owner, name))
+        content = self.database.read(lambda connection: _row(connection, owner, name))
         return None if content is None else _preset_or_name(content, fold(name)).name
 
     def save(self, owner: str, name: str, preset: Preset, overwrite: bool = False) -> Preset:
@@ -94,14 +94,14 @@ class Presets:
                 _check_room(connection, owner)
             self._put(connection, owner, preset)
 
-        self._database.write(work)
+        self.database.write(work)
         return preset
 
     def load(self, owner: str, name: str) -> Preset:
         """The preset called `name`. Its pictures are in the store unless files were deleted."""
         owner, name = clean_text(owner), existing_name(name)
         return Preset.from_json(
-            self._database.read(lambda connection: _known_row(connection, owner, name))
+            self.database.read(lambda connection: _known_row(connection, owner, name))
         )
 
     def rename(self, owner: str, name: str, new_name: str) -> Preset:
@@ -121,7 +121,7 @@ class Presets:
             self._put(connection, owner, preset)
             return preset
 
-        preset = self._database.write(work)
+        preset = self.database.write(work)
         self._delete_backup(owner, name)
         return preset
 
@@ -133,7 +133,7 @@ class Presets:
             _known_row(connection, owner, name)
             _delete(connection, owner, name)
 
-        self._database.write(work)
+        self.database.write(work)
         self._delete_backup(owner, name)
 
     @staticmethod
@@ -151,7 +151,7 @@ class Presets:
 
     def _put(self, connection: sqlite3.Connection, owner: str, preset: Preset) -> None:
         content = preset.to_json()
-        self._backups.write((owner, fold(preset.name)), content)
+        self.backups.write((owner, fold(preset.name)), content)
         _insert(connection, owner, fold(preset.name), content)
 
     def _delete_backup(self, owner: str, name: str) -> None:
@@ -159,17 +159,17 @@ class Presets:
 
         def work(connection: sqlite3.Connection) -> None:
             if _row(connection, owner, name) is None:
-                self._backups.delete((owner, fold(name)))
+                self.backups.delete((owner, fold(name)))
 
         try:
-            self._database.write(work)
+            self.database.write(work)
         except FabricError as error:
             # What was asked for is done; a file that stays comes back with a rebuild, no worse.
             _log.warning("FABRIC: %s", error)
 
     def _rebuild(self, connection: sqlite3.Connection) -> None:
         # Damaged ones too: they are shown, and only their user deletes them.
-        for key, content in self._backups.all():
+        for key, content in self.backups.all():
             if len(key) == 2:
                 _insert(connection, *key, content)
 

@@ -48,7 +48,7 @@ class PictureStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._files = StoreFiles(folder)
         self.after_add: Callable[[], None] = _do_nothing
 
@@ -76,7 +76,7 @@ class PictureStore:
         with contextlib.ExitStack() as stack:
             for picture in pictures:
                 added.append(picture.id)
-                path = self._path(picture.id)
+                path = self.path(picture.id)
                 # Before it is read: from here on the limit on the store's size spares it.
                 _touch(path)
                 if not self._is_intact(picture.id):
@@ -101,7 +101,7 @@ class PictureStore:
             FabricError: not a picture id, not in the store, or its file was changed.
         """
         picture = self._read(picture_id)
-        _touch(self._path(picture.id))
+        _touch(self.path(picture.id))
         return picture
 
     def num_pixels(self, picture_id: str) -> int:
@@ -132,10 +132,10 @@ class PictureStore:
         if not is_full_id(picture_id):  # garbled by the disk
             return True
         try:
-            self._path(picture_id).stat()
+            self.path(picture_id).stat()
         except FileNotFoundError:
             # An absent folder is a drive that is not connected, not thousands of deleted files.
-            return self._folder.is_dir()
+            return self.folder.is_dir()
         except OSError:
             return False
         return False
@@ -193,7 +193,7 @@ class PictureStore:
 
     def notes(self) -> Iterator[tuple[str, bytes]]:
         """Every picture's id with its note; unreadable notes are left out."""
-        for path in sorted(self._folder.glob(f"??/*{NOTE_SUFFIX}")):
+        for path in sorted(self.folder.glob(f"??/*{NOTE_SUFFIX}")):
             if is_full_id(path.stem) and path.stem in self:
                 with contextlib.suppress(OSError):
                     yield path.stem, path.read_bytes()
@@ -241,7 +241,7 @@ class PictureStore:
     def _find(self, picture_id: str) -> Path | None:
         if not ID_PATTERN.fullmatch(picture_id):
             return None
-        path = self._path(picture_id)
+        path = self.path(picture_id)
         try:
             if len(picture_id) > SHORT_ID_DIGITS:
                 return path if path.is_file() else None
@@ -252,8 +252,9 @@ class PictureStore:
             return None
         return matches[0] if len(matches) == 1 else None
 
-    def _path(self, picture_id: str) -> Path:
-        return self._folder / picture_id[:2] / f"{picture_id}{PICTURE_SUFFIX}"
+    def path(self, picture_id: str) -> Path:
+        """Where the picture with this id lies, if it is kept."""
+        return self.folder / picture_id[:2] / f"{picture_id}{PICTURE_SUFFIX}"
 
 
 def missing_picture(picture_id: str) -> FabricError:

@@ -14,6 +14,7 @@ from lib_fabric.steering.state_cache import StateCache
 from tests.helpers import reference
 from tests.helpers.attention import make_plan
 from tests.helpers.denoising import begin_step, denoise, make_request, make_session, make_step
+from tests.helpers.held import NotingCache
 from tests.helpers.tiny_unet import make_inputs
 
 # What waits for a device, or brings something to another.
@@ -167,11 +168,10 @@ def test_a_picture_in_both_lists_is_looked_at_once(fake_host, passes):
 @pytest.mark.parametrize("settings", [{}, {"merge": 2}, {"refresh": 2}], ids=str)
 def test_only_keys_and_values_are_held_and_nothing_behind_them(fake_host, settings):
     """No hidden states, and no larger tensor that they are a part of."""
-    states = StateCache(2**28)
+    states = NotingCache(2**28)
     _sample(fake_host, make_request(**settings), states=states)
-    entries = [entry.states for entry in states._entries.values()]
-    assert entries
-    for entry in entries:
+    assert states.kept
+    for _, entry in states.kept:
         for layer in entry.values():
             assert layer.keys.shape == layer.values.shape
             assert layer.keys.shape[0] == 1

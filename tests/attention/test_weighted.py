@@ -21,13 +21,13 @@ def kernel(request):
         pytest.skip("torch has no such kernel")
     with pytest.MonkeyPatch.context() as patch:
         devices = ("cpu",) if request.param == "bias" else ()
-        patch.setattr(attention, "_BIASED_DEVICES", devices)
+        patch.setattr(attention, "BIASED_DEVICES", devices)
         yield request.param
 
 
 @pytest.fixture
 def without_bias(monkeypatch):
-    monkeypatch.setattr(attention, "_BIASED_DEVICES", ())
+    monkeypatch.setattr(attention, "BIASED_DEVICES", ())
 
 
 def _random(shape, seed, factor=1.0):
@@ -58,7 +58,7 @@ def test_the_two_references_agree():
     rng = np.random.default_rng(0)
     q, k, v, weights = (rng.normal(size=s) for s in ((4, 3), (6, 3), (6, 2), 6))
     np.testing.assert_allclose(
-        reference._fast_attention(q, k, v, abs(weights)),
+        reference.fast_attention(q, k, v, abs(weights)),
         reference.weighted_attention(q, k, v, abs(weights)),
         atol=1e-14,
     )
@@ -154,9 +154,9 @@ def test_slices_of_queries_join_to_the_same(monkeypatch, without_bias, queries_p
         return plain(q, k, v)
 
     monkeypatch.setattr(attention, "scaled_dot_product_attention", spy)
-    monkeypatch.setattr(attention, "_FUSED_DEVICES", ())
+    monkeypatch.setattr(attention, "FUSED_DEVICES", ())
     # 2 rows, 3 heads, 7 keys, 4 bytes: the scores of one query.
-    monkeypatch.setattr(attention, "_MAX_SCORE_BYTES", queries_per_slice * 2 * 3 * 7 * 4)
+    monkeypatch.setattr(attention, "MAX_SCORE_BYTES", queries_per_slice * 2 * 3 * 7 * 4)
     log_weights = torch.tensor(weights).log() if weighted else None
     out = weighted_attention(q, k, v, log_weights, 5**-0.5)
     _assert_close(out, _by_hand(q, k, v, weights))
@@ -211,7 +211,7 @@ def test_devices_without_a_fused_kernel_get_slices(version, is_rocm, expected):
 
 
 def test_a_fused_device_takes_everything_at_once(monkeypatch, without_bias):
-    monkeypatch.setattr(attention, "_MAX_SCORE_BYTES", 1)
+    monkeypatch.setattr(attention, "MAX_SCORE_BYTES", 1)
     calls = []
     plain = attention.scaled_dot_product_attention
     monkeypatch.setattr(

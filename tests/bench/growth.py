@@ -30,13 +30,13 @@ def run(
 ) -> list[dict]:
     """Measures and prints every case that the arguments choose."""
     return [
-        _measure(Denoiser(case, device, dtype), arguments)
+        measure(Denoiser(case, device, dtype), arguments)
         for case in (FULL_SIZE_CASES if device.type == "cuda" else CASES)
         if arguments.only in case.name
     ]
 
 
-def _measure(denoiser: Denoiser, arguments: argparse.Namespace) -> dict:
+def measure(denoiser: Denoiser, arguments: argparse.Namespace) -> dict:
     say(f"{denoiser.case.name}, batch {BATCH_SIZE}, {arguments.method}")
     say(f"{'refs':>6} {'peak over plain MB':>19} {'kept per step MB':>17}")
     rows = []

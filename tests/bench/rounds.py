@@ -7,6 +7,7 @@ of every round without feedback, with reference states kept between rounds, and 
 from __future__ import annotations
 
 import argparse
+import functools
 
 import torch
 
@@ -34,13 +35,13 @@ def run(
     only = arguments.only or DEFAULT_CASE
     cases = FULL_SIZE_CASES if device.type == "cuda" else CASES
     return [
-        _play(Denoiser(case, device, dtype), arguments, effort)
+        play(Denoiser(case, device, dtype), arguments, effort)
         for case in cases
         if only in case.name
     ]
 
 
-def _play(denoiser: Denoiser, arguments: argparse.Namespace, effort: Effort) -> dict:
+def play(denoiser: Denoiser, arguments: argparse.Namespace, effort: Effort) -> dict:
     settings = FabricSettings(method=arguments.method)
     say(
         f"{denoiser.case.name}, batch {BATCH_SIZE}, {arguments.steps} steps, {settings.method}, "
@@ -49,7 +50,7 @@ def _play(denoiser: Denoiser, arguments: argparse.Namespace, effort: Effort) -> 
     say(f"{'game':>4} {'round':>5} {'refs':>5} " + " ".join(f"{name + ' s':>11}" for name in ARMS))
     totals: dict[str, list[float]] = {name: [] for name in ARMS}
     budget = int(arguments.budget_mb * MEGABYTE) if arguments.budget_mb else UNLIMITED
-    _generate(denoiser, 1, None, StateCache(), 1)  # warms up
+    generate(denoiser, 1, None, StateCache(), 1)  # warms up
     for game in range(effort.repeats):
         caches = {"kept": StateCache(budget), "not kept": StateCache()}
         seconds = [
@@ -83,14 +84,13 @@ def _play_round(
         method = None if name == "plain" else arguments.method
         states = caches.get(name, StateCache())
 
-        def generate(method: str | None = method, states: StateCache = states) -> None:
-            _generate(denoiser, arguments.steps, method, states, number)
-
-        seconds[name] = effort.time(generate)
+        seconds[name] = effort.time(
+            functools.partial(generate, denoiser, arguments.steps, method, states, number)
+        )
     return seconds
 
 
-def _generate(
+def generate(
     denoiser: Denoiser, steps: int, method: str | None, states: StateCache, num_each: int
 ) -> None:
     """One generation of a batch, with the default settings of feedback."""

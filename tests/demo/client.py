@@ -33,7 +33,8 @@ class WebuiClient:
     """The API of a WebUI at an address such as http://127.0.0.1:7860."""
 
     def __init__(self, url: str, timeout_s: float = 600) -> None:
-        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout_s)
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=self.url, timeout=timeout_s)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Raises WebuiError for any status but 200."""

@@ -171,7 +171,7 @@ def test_many_small_files_may_not_unfold_to_more_than_fits(store, monkeypatch):
         "disliked[2]: the pictures have more than 3 million pixels together. "
         "Send fewer or smaller ones."
     )
-    assert list(store._folder.rglob("*")) == []
+    assert list(store.folder.rglob("*")) == []
     # The same one again costs nothing.
     assert parse_arguments([{"liked": huge[:1] * 64}], store).is_active
 

@@ -32,7 +32,7 @@ def test_bad_input_is_refused_with_one_sentence_and_leaves_nothing(store, given)
     assert str(refused.value) == given.sentence
     assert refused.value.detail == given.sentence
     assert refused.value.status_code == 422
-    assert list(store._folder.rglob("*")) == []
+    assert list(store.folder.rglob("*")) == []
 
 
 @pytest.mark.parametrize("given", GOOD_INPUTS, ids=str)

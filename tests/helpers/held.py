@@ -3,6 +3,8 @@
 import contextlib
 import gc
 
+from lib_fabric.steering.state_cache import StateCache
+
 
 @contextlib.contextmanager
 def count_held(*types):
@@ -19,3 +21,15 @@ def count_held(*types):
         yield count
     finally:
         gc.unfreeze()
+
+
+class NotingCache(StateCache):
+    """Notes (key, states) of all that is put into it."""
+
+    def __init__(self, *args):
+        self.kept = []
+        super().__init__(*args)
+
+    def put(self, level, key, states):
+        super().put(level, key, states)
+        self.kept.append((key, self.get(level, key, next(iter(states.values())).keys.device)))

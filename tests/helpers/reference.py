@@ -297,11 +297,11 @@ def _heads(layer, own, tokens, weights):
     heads = []
     for head in range(layer.heads):
         part = slice(head * width, (head + 1) * width)
-        heads.append(_fast_attention(q[:, part], k[:, part], v[:, part], weights))
+        heads.append(fast_attention(q[:, part], k[:, part], v[:, part], weights))
     return torch.from_numpy(np.concatenate(heads, axis=1))
 
 
-def _fast_attention(q, k, v, weights):
+def fast_attention(q, k, v, weights):
     """`weighted_attention` without loops, since a U-Net calls it a hundred times.
 
     A test holds the two together.

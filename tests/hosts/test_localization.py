@@ -26,7 +26,7 @@ def script_files(*paths):
 
 
 def test_another_file_of_the_language_is_put_in_place_of_ours(module, tmp_path):
-    ours, theirs = module._OURS / "ja_JP.json", tmp_path / "pack" / "ja_JP.json"
+    ours, theirs = module.OURS / "ja_JP.json", tmp_path / "pack" / "ja_JP.json"
     other = tmp_path / "pack" / "ko_KR.json"
     module.scripts.list_scripts = script_files(theirs, other, ours)
     module.localization.localizations = {"ja_JP": str(ours), "ko_KR": str(other)}
@@ -35,7 +35,7 @@ def test_another_file_of_the_language_is_put_in_place_of_ours(module, tmp_path):
 
 
 def test_the_hosts_own_folder_counts(module, tmp_path):
-    ours, theirs = module._OURS / "de_DE.json", tmp_path / "host" / "de_DE.json"
+    ours, theirs = module.OURS / "de_DE.json", tmp_path / "host" / "de_DE.json"
     theirs.parent.mkdir()
     theirs.write_text("{}")
     module.scripts.list_scripts = script_files(ours)
@@ -45,7 +45,7 @@ def test_the_hosts_own_folder_counts(module, tmp_path):
 
 
 def test_alone_ours_stays(module):
-    ours = module._OURS / "de_DE.json"
+    ours = module.OURS / "de_DE.json"
     module.scripts.list_scripts = script_files(ours)
     module.localization.localizations = {"de_DE": str(ours)}
     module.yield_to_whole_translations()
@@ -53,7 +53,7 @@ def test_alone_ours_stays(module):
 
 
 def test_where_files_are_merged_nothing_changes(module, tmp_path):
-    both = [str(module._OURS / "de_DE.json"), str(tmp_path / "pack" / "de_DE.json")]
+    both = [str(module.OURS / "de_DE.json"), str(tmp_path / "pack" / "de_DE.json")]
     module.localization.localizations = {"de_DE": both}
     module.yield_to_whole_translations()
     assert module.localization.localizations == {"de_DE": both}

@@ -71,7 +71,7 @@ def _answer(webui, request):
 
 
 def test_clients_at_once_get_what_each_gets_alone(webui):
-    url = str(webui._http.base_url)
+    url = webui.url
     jobs = [(client, request) for client in range(NUM_CLIENTS) for request in _requests(client)]
     alone = [_answer(webui, request) for _, request in jobs]
     order = list(range(len(jobs)))

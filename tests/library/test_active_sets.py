@@ -13,6 +13,7 @@ from lib_fabric.library import active_sets as active_sets_module
 from lib_fabric.library.active_sets import MAX_AGE_SECONDS
 from lib_fabric.library.library import Library
 from lib_fabric.ratings import Rated, Ratings, from_json, to_json
+from tests.helpers.databases import after_next_write
 from tests.helpers.pictures import rated
 
 TAB = "txt2img"
@@ -47,11 +48,11 @@ def _load(sets, page, browser=1, owner="", tab=TAB):
 
 def _num_rows(library):
     sql = "SELECT COUNT(*) FROM active_sets"
-    return library._database.read(lambda connection: connection.execute(sql).fetchone()[0])
+    return library.database.read(lambda connection: connection.execute(sql).fetchone()[0])
 
 
 def _num_files(library):
-    return len(list((library._database.folder / "active_sets").glob("*.json")))
+    return len(list((library.database.folder / "active_sets").glob("*.json")))
 
 
 # ---- whose set -----------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ def test_a_page_finds_its_own_set_with_order_and_weights(sets, library):
     _save(sets, 1, pictures)
     _save(sets, 2, _set(9))
     assert _load(sets, 1) == pictures
-    assert _load(Library(library._database.folder).active_sets, 1) == pictures
+    assert _load(Library(library.database.folder).active_sets, 1) == pictures
 
 
 def test_the_last_save_counts(sets):
@@ -253,10 +254,8 @@ def test_a_set_saved_again_while_it_goes_keeps_its_file(sets, library, clock, mo
     """Between the row's end and the file's, another thread may come."""
     _save(sets, 1, _set(1))
     clock.now += MAX_AGE_SECONDS + 1
-    drop = sets._delete_backups
-    monkeypatch.setattr(sets, "_delete_backups", lambda forgotten: _save(sets, 1, _set(7)))
+    after_next_write(library.database, monkeypatch, lambda: _save(sets, 1, _set(7)))
     _save(sets, 2, _set(2))
-    drop([("", _key(1), _key(1), TAB)])
     assert _num_rows(library) == _num_files(library) == 2
     assert _load(sets, 1) == _set(7)
 
@@ -264,7 +263,7 @@ def test_a_set_saved_again_while_it_goes_keeps_its_file(sets, library, clock, mo
 def test_a_file_that_cannot_be_deleted_keeps_no_other(sets, clock, caplog):
     for page in (1, 2):
         _save(sets, page, _set(page))
-    stuck, other = (sets._backups._path(("", _key(1), _key(page), TAB)) for page in (1, 2))
+    stuck, other = (sets.backups.path(("", _key(1), _key(page), TAB)) for page in (1, 2))
     stuck.unlink()
     stuck.mkdir()
     clock.now += MAX_AGE_SECONDS + 1
@@ -285,14 +284,15 @@ def test_a_page_that_is_reloaded_now_and_then_keeps_its_set(sets, library, clock
 
 def test_reading_writes_at_most_once_a_day(sets, clock, monkeypatch):
     _save(sets, 1, _set(1))
-    touched = []
-    monkeypatch.setattr(sets, "_touch", touched.append)
+    writes, write = [], sets.database.write
+    monkeypatch.setattr(sets.database, "write", lambda work: writes.append(write(work)))
     clock.now += DAY
     _load(sets, 1)
-    assert touched == []
+    assert len(writes) == 0
     clock.now += 1
-    _load(sets, 1)
-    assert touched == [("", _key(1), _key(1), TAB)]
+    for _ in range(2):
+        _load(sets, 1)
+    assert len(writes) == 1
 
 
 def test_reading_goes_on_where_nothing_can_be_written(sets, clock, monkeypatch, caplog):
@@ -302,7 +302,7 @@ def test_reading_goes_on_where_nothing_can_be_written(sets, clock, monkeypatch, 
     def fail(_):
         raise FabricError("the disk is full.", status_code=500)
 
-    monkeypatch.setattr(sets._database, "write", fail)
+    monkeypatch.setattr(sets.database, "write", fail)
     assert _load(sets, 1) == _set(1)
     assert "the disk is full." in caplog.text
 
@@ -355,8 +355,8 @@ def test_the_bounds_hold_within_one_tick_of_the_clock(sets, library, clock):
 
 
 def _without_index(library):
-    (library._database.folder / "history.sqlite3").unlink()
-    return Library(library._database.folder)
+    (library.database.folder / "history.sqlite3").unlink()
+    return Library(library.database.folder)
 
 
 def test_a_new_index_holds_the_sets_as_they_were(sets, library, clock):
@@ -385,8 +385,8 @@ def test_a_clock_that_was_wrong_makes_no_set_the_newest_for_ever(sets, library, 
                                   '[1e999, "{}"]', "[" * 100_000])  # fmt: skip
 def test_a_damaged_file_costs_only_its_set(sets, library, text):
     _save(sets, 1, _set(1))
-    sets._backups.write(("", _key(2), _key(2), TAB), text)
-    sets._backups.write(("", "key"), json.dumps([1, to_json(_set(3))]))
+    sets.backups.write(("", _key(2), _key(2), TAB), text)
+    sets.backups.write(("", "key"), json.dumps([1, to_json(_set(3))]))
     again = _without_index(library)
     assert _load(again.active_sets, 1) == _set(1)
     assert _num_rows(again) == 1
@@ -398,9 +398,9 @@ def test_a_damaged_file_costs_only_its_set(sets, library, text):
 def test_pictures_of_everybodys_sets_count_as_needed(sets, library):
     _save(sets, 1, _set(1))
     _save(sets, 2, Ratings((), rated(_id(2))), owner="ann", tab="img2img")
-    assert set(library._database.read(sets.last_uses)) == {_id(1), _id(2)}
+    assert set(library.database.read(sets.last_uses)) == {_id(1), _id(2)}
     _save(sets, 1, EMPTY)
-    assert set(library._database.read(sets.last_uses)) == {_id(2)}
+    assert set(library.database.read(sets.last_uses)) == {_id(2)}
 
 
 def test_of_a_damaged_row_every_picture_counts_as_needed(sets, library):
@@ -409,6 +409,6 @@ def test_of_a_damaged_row_every_picture_counts_as_needed(sets, library):
     def garble(connection: sqlite3.Connection):
         connection.execute("UPDATE active_sets SET pictures = substr(pictures, 3)")
 
-    library._database.write(garble)
+    library.database.write(garble)
     assert _load(sets, 1) == EMPTY
-    assert set(library._database.read(sets.last_uses)) == {_id(0xABC), _id(2)}
+    assert set(library.database.read(sets.last_uses)) == {_id(0xABC), _id(2)}

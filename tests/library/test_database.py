@@ -409,7 +409,7 @@ def test_a_repair_waits_while_another_program_repairs(path, monkeypatch):
     _put(_database(path), "kept")
     path.write_bytes(b"\0" * 5000)
     monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.1)
-    with database_module._file_lock(path.with_name(f"{path.name}.repair")):
+    with database_module.file_lock(path.with_name(f"{path.name}.repair")):
         assert _refusal(_names, _database(path)) == (
             "the history could not be read: another program keeps it busy. Try again."
         )

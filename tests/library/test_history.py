@@ -38,7 +38,7 @@ def _refusal(function, *args):
 
 def _path(library, seed, suffix=".png"):
     name = picture_id(seed)
-    return library.store._folder / name[:2] / f"{name}{suffix}"
+    return library.store.folder / name[:2] / f"{name}{suffix}"
 
 
 def test_nothing_rated_is_an_empty_page_and_no_file(library, tmp_path):
@@ -282,7 +282,7 @@ def test_an_entry_leaves_with_its_picture(library):
 def test_a_drive_that_is_not_connected_costs_no_entry(library):
     for seed in range(3):
         _rate(library, seed)
-    folder = library.store._folder
+    folder = library.store.folder
     away = folder.rename(folder.with_name("away"))
     assert len(_ids(library)) == 3
     away.rename(folder)
@@ -313,7 +313,7 @@ def test_where_gone_pictures_cannot_be_struck_out_the_rest_shows(library, monkey
     def fail(_work):
         raise FabricError("read-only.", status_code=500)
 
-    monkeypatch.setattr(library.history._database, "write", fail)
+    monkeypatch.setattr(library.history.database, "write", fail)
     assert _ids(library) == [picture_id(2), picture_id(0)]
 
 
@@ -337,14 +337,14 @@ def test_a_disk_that_fails_costs_no_entry(library, monkeypatch):
 def test_a_picture_rated_anew_while_it_is_struck_out_stays(library, monkeypatch):
     _rate(library, 0)
     _path(library, 0).unlink()
-    real = library.history._database.write
+    real = library.history.database.write
 
     def write(work):
         monkeypatch.undo()
         _rate(library, 0)
         return real(work)
 
-    monkeypatch.setattr(library.history._database, "write", write)
+    monkeypatch.setattr(library.history.database, "write", write)
     assert _ids(library) == [picture_id(0)]
 
 
@@ -366,7 +366,7 @@ def test_a_garbled_row_shows_what_is_left_of_it(library, column, value, shown):
     library.store.add(image(0))
     rating = HistoryEntry(picture_id(0), "disliked", 5.0, Details("p", 3, "c"))
     library.history.restore("", TAB, rating)
-    library.history._database.write(
+    library.history.database.write(
         lambda connection: connection.execute(f"UPDATE ratings SET {column} = ?", (value,))
     )
     assert library.history.page("", TAB) == [shown]
@@ -383,8 +383,8 @@ def test_numbers_beyond_the_database_are_no_error(library):
 
 
 def _rebuilt(library):
-    (library.store._folder.parent / "history.sqlite3").unlink()
-    return Library(library.store._folder.parent)
+    (library.store.folder.parent / "history.sqlite3").unlink()
+    return Library(library.store.folder.parent)
 
 
 def test_everything_comes_back_from_the_files(library):

@@ -45,7 +45,7 @@ def library(tmp_path, limit):
 
 
 def _path(library, seed):
-    return library.store._path(picture_id(seed))
+    return library.store.path(picture_id(seed))
 
 
 def _age(library, seed, days=1.0):
@@ -160,8 +160,8 @@ def test_a_picture_leaves_with_all_that_is_known_of_it(library, limit):
         # Counted first: looking at a page strikes out what is lost.
         assert library.history.count(owner, tab) == 1
         assert [each.picture_id for each in library.history.page(owner, tab)] == [picture_id(1)]
-    (library._database.folder / "history.sqlite3").unlink()
-    again = Library(library._database.folder)
+    (library.database.folder / "history.sqlite3").unlink()
+    again = Library(library.database.folder)
     assert again.history.count("", TAB) == 1, "nor comes it back with a new index"
 
 
@@ -390,11 +390,11 @@ def _rate_on_a_page(library, number):
 def _assert_sound(library, active):
     for seed in active:
         assert library.store.load(picture_id(seed)).id == picture_id(seed)
-    files = {path.stem for path in library.store._folder.glob("*/*.png")}
+    files = {path.stem for path in library.store.folder.glob("*/*.png")}
     assert library.history.count("", TAB) == len(files)
     rated = {each.picture_id for each in library.history.page("", TAB, limit=10_000)}
     assert rated == files, "each file was rated, and no rating is without its file"
-    assert {path.stem for path in library.store._folder.glob("*/*.json")} == files
+    assert {path.stem for path in library.store.folder.glob("*/*.json")} == files
     assert files == {picture_id(seed) for seed in active}, "all the rest had to go"
 
 

@@ -109,7 +109,7 @@ def _import(library):
 
 
 def _make_room(library):
-    small = Library(library.store._folder.parent, lambda: 0, spare_seconds=0)
+    small = Library(library.store.folder.parent, lambda: 0, spare_seconds=0)
     small.enforce_limit()
 
 

@@ -97,7 +97,7 @@ def test_the_watch_sees_what_it_is_for(watch, tmp_path):
 def test_no_field_of_a_request_is_a_path_or_an_address(watch, store, given):
     with watch() as seen, pytest.raises(FabricError):
         parse_arguments(given.arguments, store)
-    assert _outside(seen, store._folder) == []
+    assert _outside(seen, store.folder) == []
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -109,7 +109,7 @@ def test_no_field_of_a_request_is_a_path_or_an_address(watch, store, given):
 def test_no_hostile_text_of_a_request_is_a_path_or_an_address(watch, store, arguments, text):
     with watch() as seen, pytest.raises(FabricError):
         parse_arguments(arguments(text), store)
-    assert _outside(seen, store._folder) == []
+    assert _outside(seen, store.folder) == []
 
 
 @pytest.mark.parametrize("do", ACTIONS)

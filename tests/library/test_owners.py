@@ -67,7 +67,7 @@ def _owners(library, seed):
 
 
 def _without_index(library):
-    (index,) = library.store._folder.parent.glob("history.sqlite3")
+    (index,) = library.store.folder.parent.glob("history.sqlite3")
     index.unlink()
     return _library(index.parent)
 
@@ -105,7 +105,7 @@ def test_a_rating_taken_back_takes_no_picture_away(library):
 
 
 def test_looking_for_anothers_picture_does_not_keep_it_from_leaving(library):
-    path = library.store._folder / picture_id(0)[:2] / f"{picture_id(0)}.png"
+    path = library.store.folder / picture_id(0)[:2] / f"{picture_id(0)}.png"
     before = path.stat().st_mtime_ns
     assert not _opens(library, BOB, 0)
     assert path.stat().st_mtime_ns == before

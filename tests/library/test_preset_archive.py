@@ -398,7 +398,7 @@ HOSTILE = {
 def _files(store):
     return {
         path: (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in store._folder.rglob("*")
+        for path in store.folder.rglob("*")
         if path.is_file()
     }
 

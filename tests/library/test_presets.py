@@ -16,6 +16,7 @@ from lib_fabric.library.preset import Preset, check_name
 from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.settings import FabricSettings
 from lib_fabric.visible_text import is_visible
+from tests.helpers.databases import after_next_write
 from tests.helpers.pictures import image, picture_id, rated
 from tests.helpers.presets import all_presets, preset_names
 
@@ -45,7 +46,7 @@ def _refusal(function, *args, status_code=422):
 
 
 def _change(library, sql, *values):
-    library._database.write(lambda connection: connection.execute(sql, values))
+    library.database.write(lambda connection: connection.execute(sql, values))
 
 
 # ---- names ---------------------------------------------------------------------------------------
@@ -141,12 +142,12 @@ def test_a_name_that_nobody_sees_is_refused_but_an_old_one_can_be_deleted(preset
     "name", ["x" * 80, " " * 5000 + "x" + " " * 5000, "../../x", "a'; DROP--", "%", "👩‍🎨"]
 )
 def test_any_other_text_is_a_name_and_no_path(presets, library, name):
-    before = {each.name for each in library._database.folder.iterdir()}
+    before = {each.name for each in library.database.folder.iterdir()}
     saved = presets.save("", name, _preset())
     assert saved.name == name.strip()
     assert preset_names(presets) == [name.strip()]
     assert presets.load("", name) == saved
-    folder = library._database.folder
+    folder = library.database.folder
     assert {each.name for each in folder.iterdir()} - before == {
         "history.sqlite3",
         "history.sqlite3-journal",
@@ -291,14 +292,10 @@ def test_a_name_taken_again_while_its_preset_goes_keeps_its_file(
 ):
     """Between the row's end and the file's, another thread may come."""
     presets.save("", "Warm", _preset(1.0))
-    drop = presets._delete_backup
-    monkeypatch.setattr(
-        presets, "_delete_backup", lambda *_: presets.save("", "warm", _preset(0.5))
-    )
+    after_next_write(library.database, monkeypatch, lambda: presets.save("", "warm", _preset(0.5)))
     leave(presets)
-    drop("", "Warm")
-    (library._database.folder / "history.sqlite3").unlink()
-    assert _strengths(Library(library._database.folder).presets)["warm"] == 0.5
+    (library.database.folder / "history.sqlite3").unlink()
+    assert _strengths(Library(library.database.folder).presets)["warm"] == 0.5
 
 
 def test_a_preset_is_renamed_to_another_case_of_its_name(presets):
@@ -339,8 +336,8 @@ def test_a_new_index_holds_what_was_there_last(presets, library):
     presets.rename("", "Renamed", "New")
     presets.rename("", "Case", "CASE")
     presets.delete("", "Deleted")
-    (library._database.folder / "history.sqlite3").unlink()
-    again = Library(library._database.folder).presets
+    (library.database.folder / "history.sqlite3").unlink()
+    again = Library(library.database.folder).presets
     assert _strengths(again) == {"CASE": 1.0, "kept": 2.0, "New": 1.0}
     assert _strengths(again, "ann") == {"Kept": 0.5}
 
@@ -348,19 +345,19 @@ def test_a_new_index_holds_what_was_there_last(presets, library):
 def test_a_file_that_is_no_presets_costs_no_other(presets, library):
     presets.save("", "Warm", _preset(1.0))
     for key in ((), ("",), ("", "cold", "more")):
-        presets._backups.write(key, "{}")
-    (library._database.folder / "history.sqlite3").unlink()
-    assert _strengths(Library(library._database.folder).presets) == {"Warm": 1.0}
+        presets.backups.write(key, "{}")
+    (library.database.folder / "history.sqlite3").unlink()
+    assert _strengths(Library(library.database.folder).presets) == {"Warm": 1.0}
 
 
 def test_a_copy_of_a_file_and_half_a_character_cost_nothing(presets, library):
     """A copy such as other programs leave beside a file must not win over the file itself."""
     presets.save("", "Warm", _preset(1.0))
-    folder = library._database.folder
+    folder = library.database.folder
     (record,) = (folder / "presets").iterdir()
     record.with_name("zzz.json").write_bytes(record.read_bytes())
     presets.save("", "Warm", _preset(2.0), overwrite=True)
-    halves = presets._backups._path(("", "cold"))
+    halves = presets.backups.path(("", "cold"))
     halves.write_text(json.dumps({"key": ["", "cold"], "text": "\ud800"}))
     (folder / "history.sqlite3").unlink()
     assert _strengths(Library(folder).presets) == {"Warm": 2.0}
@@ -393,7 +390,7 @@ def test_a_preset_that_calls_itself_by_anothers_name_can_be_seen_and_deleted(pre
 def _with_settings(library, **settings):
     """Changes the settings of the preset 'Warm' as another version may have written them."""
     read = "SELECT content FROM presets WHERE folded_name = 'warm'"
-    (text,) = library._database.read(lambda connection: connection.execute(read).fetchone())
+    (text,) = library.database.read(lambda connection: connection.execute(read).fetchone())
     content = json.loads(text)
     content["settings"] = settings
     _change(library, "UPDATE presets SET content = ?", json.dumps(content))
@@ -449,4 +446,4 @@ def test_a_damaged_preset_is_named_and_goes_when_it_is_deleted(presets, library,
 def test_pictures_of_every_preset_count_as_needed(presets, library):
     presets.save("", "Warm", _preset(seed=1))
     presets.save("ann", "Cold", Preset("", {}, Ratings((), rated(picture_id(2)))))
-    assert library._database.read(presets.picture_ids) == {picture_id(1), picture_id(2)}
+    assert library.database.read(presets.picture_ids) == {picture_id(1), picture_id(2)}

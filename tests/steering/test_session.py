@@ -25,6 +25,7 @@ from tests.helpers.denoising import (
     make_session,
     make_step,
 )
+from tests.helpers.held import NotingCache
 from tests.helpers.tiny_unet import SIZE_LATENT, make_inputs, make_tiny_unet
 
 # What must not matter
@@ -118,12 +119,12 @@ def test_what_is_seen_of_a_picture_depends_on_no_other(tiny_unet, fake_host, met
     """Not even in the last bit: pictures go through the U-Net two at a time, in any company."""
     states = {}
     for weights in ((1, 1, 1), (1, 1), (0, 1, 1), (0, 1)):
-        kept = StateCache(2**28)
+        kept = NotingCache(2**28)
         session = make_session(make_request(weights, ()), fake_host, states=kept)
         with session.installed():
             denoise(session, tiny_unet, make_step(8, 8), *make_inputs(8))
-        for (_, key), entry in kept._entries.items():
-            states.setdefault(key.picture_id, []).append(entry.states)
+        for key, entry in kept.kept:
+            states.setdefault(key.picture_id, []).append(entry)
     assert max(map(len, states.values())) >= 3
     for first, *others in states.values():
         for other in others:

@@ -122,7 +122,7 @@ def test_the_limit_is_the_count_of_the_reference_implementation(denoiser):
     inputs = torch.zeros(rows, *shape), torch.full((rows,), 500.0)
     context = torch.zeros(rows, 77, CONTEXT)
     attended = []
-    fast_attention = reference._fast_attention
+    fast_attention = reference.fast_attention
 
     def count_attention(q, k, v, weights):
         attended.append(2 * 2 * q.shape[0] * k.shape[0] * q.shape[1])
@@ -139,11 +139,11 @@ def test_the_limit_is_the_count_of_the_reference_implementation(denoiser):
         )
         return flops + sum(attended)
 
-    reference._fast_attention = count_attention
+    reference.fast_attention = count_attention
     try:
         plain, with_feedback = count([], []), count(pictures[:2], pictures[2:])
     finally:
-        reference._fast_attention = fast_attention
+        reference.fast_attention = fast_attention
     # The reference projects a picture's keys and values anew for each row that attends to it.
     for name, layer in unet.named_modules():
         if name.endswith(".attn1"):
@@ -256,7 +256,7 @@ def test_rounds_add_pictures_and_keep_the_earlier_ones(denoiser, capsys):
     try:
         for number in range(1, 4):
             computed.clear()
-            rounds._generate(denoiser, 2, "paper", states, number)
+            rounds.generate(denoiser, 2, "paper", states, number)
             # A single row is a probe of the model.
             seen.append(sum(each for each in computed if each > 1) - 2 * 2 * rounds.BATCH_SIZE)
     finally:
@@ -267,13 +267,13 @@ def test_rounds_add_pictures_and_keep_the_earlier_ones(denoiser, capsys):
     assert 4 <= seen[1] < 8
     assert 4 <= seen[2] < 8
     arguments = argparse.Namespace(method="paper", steps=1, budget_mb=0)
-    played = rounds._play(denoiser, arguments, ONCE)
+    played = rounds.play(denoiser, arguments, ONCE)
     assert set(played["seconds"]) == set(rounds.ARMS)
     assert "over no feedback" in capsys.readouterr().out
 
 
 def test_memory_grows_in_a_line_and_is_bounded(denoiser, capsys):
-    found = growth._measure(denoiser, argparse.Namespace(method="paper"))
+    found = growth.measure(denoiser, argparse.Namespace(method="paper"))
     slope, worst = found["fits"]["kept"]
     # Keys and values of every layer's tokens, four bytes each.
     layers = [layer for name, layer in denoiser.unet.named_modules() if name.endswith(".attn1")]

@@ -156,7 +156,7 @@ class Database:
 
     def _repair(self) -> None:
         """Moves a damaged file aside, unless another thread or process just did."""
-        with _file_lock(self._path.with_name(f"{self._path.name}.repair")):
+        with file_lock(self._path.with_name(f"{self._path.name}.repair")):
             if self._is_sound():
                 return
             ending = time.strftime("broken-%Y%m%d-%H%M%S")
@@ -262,7 +262,7 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Only one thread of one process at a time; ends with the process, whatever ends it.
 
     A second, always empty database serves as the lock: SQLite knows every system's way to lock.

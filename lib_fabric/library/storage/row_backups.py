@@ -29,7 +29,7 @@ class RowBackups:
     """
 
     def __init__(self, folder: Path, what: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._what = what
 
     def write(self, key: Key, text: str) -> None:
@@ -40,7 +40,7 @@ class RowBackups:
         """
         content = json.dumps({"key": key, "text": text}, ensure_ascii=False)
         try:
-            write_atomically(self._path(key), content.encode())
+            write_atomically(self.path(key), content.encode())
         except OSError as error:
             raise FabricError(
                 "the {} could not be saved: {}.",
@@ -52,20 +52,21 @@ class RowBackups:
     def delete(self, key: Key) -> None:
         """Deletes a file. Where that fails it comes back with the next rebuild, no worse."""
         try:
-            self._path(key).unlink(missing_ok=True)
+            self.path(key).unlink(missing_ok=True)
         except OSError as error:
             _log.warning("FABRIC: a %s's file could not be deleted: %s", self._what, error)
 
     def all(self) -> Iterator[tuple[Key, str]]:
         """Every key with its text; damaged files are left out."""
-        for path in sorted(self._folder.glob("*.json")):
+        for file in sorted(self.folder.glob("*.json")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-                content = json.loads(path.read_text("utf-8"))
+                content = json.loads(file.read_text("utf-8"))
                 key, text = tuple(map(str, content["key"])), str(content["text"])
                 "".join((*key, text)).encode()  # what is no text, the database cannot hold
-                if path == self._path(key):
+                if file == self.path(key):
                     yield key, text
 
-    def _path(self, key: Key) -> Path:
+    def path(self, key: Key) -> Path:
+        """Where the text of `key` lies, if it is kept."""
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        return self._folder / f"{digest}.json"
+        return self.folder / f"{digest}.json"
