@@ -1,6 +1,6 @@
 """What the user can set: one frozen dataclass with range, default, label and help of every field.
 
-Knows only the standard library. Widgets, API, infotext and README's table are derived from it.
+Knows only the standard library. Widgets, API, infotext and docs/settings.md are derived from it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SettingField:
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words, for messages and README."""
+        """The allowed values in words, for messages and docs."""
         if self.kind == "bool":
             return "true or false"
         if self.kind == "choice":

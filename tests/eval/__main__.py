@@ -172,9 +172,9 @@ def _write(
         arguments.json.write_text(json.dumps(as_json(settings, summaries), indent=1) + "\n")
     if arguments.plot:
         plot(next(iter(summaries.values()))).save(arguments.plot)
-    if arguments.readme:
-        readme = ROOT / "README.md"
-        readme.write_text(replace_section(readme.read_text("utf-8"), "evaluation", parts[0]))
+    if arguments.docs:
+        page = ROOT / "docs" / "steering.md"
+        page.write_text(replace_section(page.read_text("utf-8"), "evaluation", parts[0]))
         own = FOLDER / "README.md"
         own.write_text(replace_section(own.read_text("utf-8"), "evaluation", text))
 
@@ -203,7 +203,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results")
     parser.add_argument("--plot", type=Path, metavar="FILE",
                         help="write the first protocol's plot")  # fmt: skip
-    parser.add_argument("--readme", action="store_true", help="put tables into the two READMEs")
+    parser.add_argument("--docs", action="store_true", help="put tables into the docs")
     return parser.parse_args()
 
 

@@ -49,7 +49,7 @@ def text_of(image: Image.Image, file_format: str = "PNG", **options: object) -> 
 
 
 def short_id(rgb: np.ndarray) -> str:
-    """What infotext calls a picture of these pixels, by the rule that README and design state."""
+    """What infotext calls a picture of these pixels, by the rule that design and tests state."""
     height, width, _ = rgb.shape
     return hashlib.sha256(f"{width}x{height}:".encode() + rgb.tobytes()).hexdigest()[:16]
 
