@@ -119,6 +119,20 @@ class PictureStore:
         except (OSError, FabricError) as error:
             raise missing_picture(picture_id) from error
 
+    def file(self, picture_id: str) -> bytes:
+        """The PNG file of a kept picture, as it lies there; it is not decoded.
+
+        Raises:
+            FabricError: not in the store, or its file cannot be read.
+        """
+        path = self._find(picture_id)
+        try:
+            if path is not None:
+                return path.read_bytes()
+        except OSError as error:
+            raise missing_picture(picture_id) from error
+        raise missing_picture(picture_id)
+
     def __contains__(self, picture_id: object) -> bool:
         return isinstance(picture_id, str) and self._find(picture_id) is not None
 
