@@ -380,9 +380,11 @@ def test_a_note_is_kept_replaced_and_removed(store):
     for note in (b"one", b"two"):
         store.write_note(picture.id, note)
         assert list(store.notes()) == [(picture.id, note)]
+        assert store.note(picture.id) == note
     for _ in range(2):
         store.write_note(picture.id, b"")
         assert list(store.notes()) == []
+        assert store.note(picture.id) == store.note("0" * 64) == b""
     assert _refusal(store.write_note, "0" * 64, b"x") == _missing("0" * 64)
 
 
