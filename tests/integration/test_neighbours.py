@@ -86,6 +86,21 @@ def test_a_copy_processed_between_batches_changes_nothing(neighbour, rated, has_
     assert entries_of(copied.infotexts[0]) == (entries_of(steered.infotexts[0]) * has_fabric)
 
 
+@pytest.mark.parametrize("sampler", ["Euler", "DDIM"])
+def test_a_copy_processed_within_a_step_is_steered_and_so_is_the_step(neighbour, rated, sampler):
+    changes = {"sampler_name": sampler}
+    plain = neighbour.txt2img(**payload(**changes)).pictures
+    steered = neighbour.txt2img(**payload(rated, **changes))
+    copied = neighbour.txt2img(**payload(rated, seed=5, **changes))
+    both = neighbour.txt2img(**request_with("copy in a step", rated, **changes))
+    assert_same(both.pictures, steered.pictures + copied.pictures, 0)
+    assert [entries_of(text) for text in both.infotexts] == [
+        entries_of(text) for text in steered.infotexts + copied.infotexts
+    ]
+    assert_differ(both.pictures[0], plain[0])
+    assert_same(neighbour.txt2img(**payload(**changes)).pictures, plain, 0)
+
+
 def test_afterwards_nothing_is_left(neighbour, rated):
     plain = neighbour.txt2img(**payload(**HIRES)).pictures
     for when in ("after sampling", "while sampling"):
