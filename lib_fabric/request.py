@@ -6,9 +6,10 @@ Knows settings and pictures; not where they come from.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lib_fabric.pictures import Picture, to_png
+from lib_fabric.pictures import Picture
 from lib_fabric.rating_texts import format_list
 from lib_fabric.ratings import LIST_NAMES, Rated, Ratings
 from lib_fabric.settings import FabricSettings, infotext_key
@@ -26,9 +27,16 @@ class FabricRequest:
         """Whether anything can change the pictures; if not, nothing may be touched."""
         return self.settings.enabled and bool(self.ratings)
 
-    def to_arguments(self) -> dict[str, object]:
-        """The JSON object that asks for the same on any machine: pictures in base64, not by id."""
-        lists = {name: list(map(_to_entry, self.ratings.of(name))) for name in LIST_NAMES}
+    def to_arguments(self, to_file: Callable[[Picture], bytes]) -> dict[str, object]:
+        """The JSON object that asks for the same on any machine: pictures in base64, not by id.
+
+        Args:
+            to_file: a picture as a PNG file.
+        """
+        lists = {
+            name: [_to_entry(each, to_file) for each in self.ratings.of(name)]
+            for name in LIST_NAMES
+        }
         return {**self.settings.to_mapping(), **lists}
 
     def to_infotext(self) -> dict[str, str]:
@@ -38,6 +46,6 @@ class FabricRequest:
         return self.settings.to_infotext() | {key: text for key, text in lists.items() if text}
 
 
-def _to_entry(rated: Rated[Picture]) -> dict[str, object]:
-    data = base64.b64encode(to_png(rated.picture.image))
+def _to_entry(rated: Rated[Picture], to_file: Callable[[Picture], bytes]) -> dict[str, object]:
+    data = base64.b64encode(to_file(rated.picture))
     return {"image": data.decode(), "weight": rated.weight}

@@ -30,6 +30,7 @@ from lib_fabric.hosts.page_host import WebuiPageHost
 from lib_fabric.infotext import infotext_entries
 from lib_fabric.library.library import Library
 from lib_fabric.page.tab import FabricTab
+from lib_fabric.pictures import to_png
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
@@ -71,11 +72,16 @@ class FabricScript(scripts.Script):
         # The first that the host calls, so that whoever sends the arguments away sees them.
         if not sharing.is_shared_out(p):
             return
-        # What cannot be used is refused in `process`, where it reaches the user.
-        with contextlib.suppress(FabricError):
-            request = _read_request(p, args)
-            if request.is_active:
-                sharing.carry(p, self.args_from, request.to_arguments())
+        try:
+            with doing("reading the request"):
+                request = _read_request(p, args)
+        except FabricError as error:
+            sharing.refuse(p, error, partial(tasks.ended_on_error, p))
+            return
+        if request.is_active:
+            sharing.carry(p, self.args_from, request, _to_file)
+        else:
+            sharing.leave_out(p, self)
 
     def process(self, p, *args):
         # Of an earlier generation, or of the object that this one was copied from.
@@ -93,6 +99,8 @@ class FabricScript(scripts.Script):
     def postprocess(self, p, processed, *args):
         # Loopback uses the same object again, and others copy all that lies on it.
         sampling.release_sampling(p)
+        if sharing.carried_request(args):
+            processed.comments += "".join(f"{each}\n" for each in sharing.remarks(p))
 
     def _prepare(self, p, args):
         request = _read_request(p, args)
@@ -108,13 +116,22 @@ class FabricScript(scripts.Script):
 
     def _has_part(self, p, index):
         # A copy of the object, which others may process without us, comes with its entries.
-        return self in p.scripts.alwayson_scripts
+        return self in p.scripts.alwayson_scripts and sharing.is_steered(p, index)
 
 
 def _read_request(p, args):
     pictures = LIBRARY.pictures_of(logins.owner_of(p))
-    request = parse_arguments(args, pictures, options.max_pictures())
+    request = sharing.carried_request(args)
+    if request is None:
+        request = parse_arguments(args, pictures, options.max_pictures())
     return with_cell_settings(request, p)
+
+
+def _to_file(picture):
+    try:
+        return LIBRARY.store.file(picture.id)
+    except FabricError:  # deleted meanwhile
+        return to_png(picture.image)
 
 
 @contextlib.contextmanager

@@ -110,13 +110,23 @@ class PictureStore:
         Raises:
             FabricError: as `load`.
         """
-        path = self._find(picture_id)
-        if path is None:
-            raise missing_picture(picture_id)
+        path = self._known_path(picture_id)
         try:
             with path.open("rb") as file:
                 return open_picture(file).num_pixels
         except (OSError, FabricError) as error:
+            raise missing_picture(picture_id) from error
+
+    def file(self, picture_id: str) -> bytes:
+        """The PNG file of a kept picture, as it lies there; it is not decoded.
+
+        Raises:
+            FabricError: not in the store, or its file cannot be read.
+        """
+        path = self._known_path(picture_id)
+        try:
+            return path.read_bytes()
+        except OSError as error:
             raise missing_picture(picture_id) from error
 
     def __contains__(self, picture_id: object) -> bool:
@@ -156,9 +166,7 @@ class PictureStore:
         Raises:
             FabricError: as `load`.
         """
-        path = self._find(picture_id)
-        if path is None:
-            raise missing_picture(picture_id)
+        path = self._known_path(picture_id)
         kept_path = path.with_suffix(THUMBNAIL_SUFFIX)
         mark = ""
         with contextlib.suppress(OSError):
@@ -180,9 +188,7 @@ class PictureStore:
         Raises:
             FabricError: not in the store, or the folder cannot be written.
         """
-        path = self._find(picture_id)
-        if path is None:
-            raise missing_picture(picture_id)
+        path = self._known_path(picture_id)
         note_path = path.with_suffix(NOTE_SUFFIX)
         with _saving("rating"):
             if note:
@@ -190,6 +196,12 @@ class PictureStore:
                 self._files.grow(len(note))
             else:
                 note_path.unlink(missing_ok=True)
+
+    def note(self, picture_id: str) -> bytes:
+        """The note beside a picture; an empty one where there is none that can be read."""
+        with contextlib.suppress(OSError, FabricError):
+            return self._known_path(picture_id).with_suffix(NOTE_SUFFIX).read_bytes()
+        return b""
 
     def notes(self) -> Iterator[tuple[str, bytes]]:
         """Every picture's id with its note; unreadable notes are left out."""
@@ -220,9 +232,7 @@ class PictureStore:
         return [each for each in picture_ids if self._files.delete(each, spare_seconds)]
 
     def _read(self, picture_id: str) -> Picture:
-        path = self._find(picture_id)
-        if path is None:
-            raise missing_picture(picture_id)
+        path = self._known_path(picture_id)
         try:
             picture = decode_bytes(path.read_bytes())
         except (OSError, FabricError) as error:
@@ -237,6 +247,12 @@ class PictureStore:
         except FabricError:
             return False
         return True
+
+    def _known_path(self, picture_id: str) -> Path:
+        path = self._find(picture_id)
+        if path is None:
+            raise missing_picture(picture_id)
+        return path
 
     def _find(self, picture_id: str) -> Path | None:
         if not ID_PATTERN.fullmatch(picture_id):

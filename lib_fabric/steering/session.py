@@ -123,6 +123,19 @@ class FabricSession:
             self._pass.forget()
             self._model.unhook()
 
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Leaves the model to another session meanwhile; a step under way goes on afterwards."""
+        self._model.unhook()
+        try:
+            yield
+        finally:
+            try:
+                with doing("entering the model"):
+                    self._model.hook(self._host.model())
+            except Exception as error:  # noqa: BLE001 (raised again in the next U-Net call)
+                self._error = self._error or error
+
     def begin_step(self, read_step: Callable[[], Step]) -> None:
         """Arms feedback for the U-Net calls of one step.
 

@@ -111,10 +111,9 @@ class StateCache:
 
     def drop_levels(self, is_meant: Callable[[Level], bool]) -> None:
         """Forgets what is kept at some levels."""
-        for level in list(filter(is_meant, self._probes)):
-            for key in [key for key in self._entries if key[0] == level]:
-                self._drop(key)
-            del self._probes[level]
+        for key in [key for key in self._entries if is_meant(key[0])]:
+            self._drop(key)
+        self._probes = {key: each for key, each in self._probes.items() if not is_meant(key)}
 
     def give_way(self, device: torch.device) -> None:
         """Drops what lies on a device whose memory ran out, and keeps nothing more there in this

@@ -15,7 +15,7 @@ from lib_fabric import pictures as pictures_module
 from lib_fabric.arguments import argument_names, parse_arguments
 from lib_fabric.errors import FabricError
 from lib_fabric.library.store import PictureStore
-from lib_fabric.pictures import from_image
+from lib_fabric.pictures import from_image, to_png
 from lib_fabric.ratings import Ratings
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings
@@ -267,7 +267,7 @@ def test_the_same_request_on_a_machine_that_has_none_of_the_pictures(store, tmp_
         **{"strength": 0.3, "start": 0.1, "hires": True, "method": "contrast", "refresh": 2},
     }
     request = parse_arguments([values], store)
-    sent = json.loads(json.dumps(request.to_arguments()))
+    sent = json.loads(json.dumps(request.to_arguments(lambda picture: to_png(picture.image))))
     received = parse_arguments([sent, "", ""], PictureStore(tmp_path / "elsewhere"))
     assert received == request
     assert set(sent) == set(argument_names())

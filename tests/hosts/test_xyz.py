@@ -35,8 +35,12 @@ def plot_module():
 def host_xyz(monkeypatch):
     """hosts.xyz_plot on a fake `modules.scripts`; `host_xyz.scripts.scripts_data` is empty."""
     progress = {"current_task": None, "finish_task": None}
-    fake_modules(monkeypatch, {"scripts": {"scripts_data": []}, "progress": progress})
+    shared = {"state": None}
+    fake_modules(
+        monkeypatch, {"scripts": {"scripts_data": []}, "progress": progress, "shared": shared}
+    )
     with (
+        imported_anew("lib_fabric.hosts.sharing"),
         imported_anew("lib_fabric.hosts.tasks"),
         imported_anew("lib_fabric.hosts.xyz_plot") as module,
     ):

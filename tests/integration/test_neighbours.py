@@ -1,19 +1,14 @@
-"""Feedback beside an extension that generates inside a generation, and one that shares it out."""
+"""Feedback beside an extension that generates inside a generation."""
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from lib_fabric.arguments import argument_names
-from lib_fabric.pictures import from_image
-from tests.demo.client import WebuiClient, WebuiError, to_base64
-from tests.integration.payloads import assert_differ, assert_same, payload, run_plot
-from tests.tiny_model.shapes import Scene, draw
+from tests.demo.client import WebuiClient, to_base64
+from tests.integration.payloads import assert_differ, assert_same, payload
 from tests.webui.server import StandIn
 
 pytestmark = pytest.mark.integration
@@ -25,9 +20,8 @@ HIRES = {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.7}
 
 @pytest.fixture(scope="module")
 def neighbour(standin):
-    """A stand-in with FABRIC and both neighbours; asks for `standin` to skip as that."""
-    neighbours = [ROOT / "tests/webui/neighbour", ROOT / "tests/webui/distributor"]
-    with StandIn(extension=[ROOT, *neighbours]) as server:
+    """A stand-in with FABRIC and the neighbour; asks for `standin` to skip as that."""
+    with StandIn(extension=[ROOT, ROOT / "tests/webui/neighbour"]) as server:
         yield WebuiClient(server.url)
 
 
@@ -92,77 +86,23 @@ def test_a_copy_processed_between_batches_changes_nothing(neighbour, rated, has_
     assert entries_of(copied.infotexts[0]) == (entries_of(steered.infotexts[0]) * has_fabric)
 
 
+@pytest.mark.parametrize("sampler", ["Euler", "DDIM"])
+def test_a_copy_processed_within_a_step_is_steered_and_so_is_the_step(neighbour, rated, sampler):
+    changes = {"sampler_name": sampler}
+    plain = neighbour.txt2img(**payload(**changes)).pictures
+    steered = neighbour.txt2img(**payload(rated, **changes))
+    copied = neighbour.txt2img(**payload(rated, seed=5, **changes))
+    both = neighbour.txt2img(**request_with("copy in a step", rated, **changes))
+    assert_same(both.pictures, steered.pictures + copied.pictures, 0)
+    assert [entries_of(text) for text in both.infotexts] == [
+        entries_of(text) for text in steered.infotexts + copied.infotexts
+    ]
+    assert_differ(both.pictures[0], plain[0])
+    assert_same(neighbour.txt2img(**payload(**changes)).pictures, plain, 0)
+
+
 def test_afterwards_nothing_is_left(neighbour, rated):
     plain = neighbour.txt2img(**payload(**HIRES)).pictures
     for when in ("after sampling", "while sampling"):
         neighbour.txt2img(**request_with(when, rated, **HIRES))
     assert_same(plain, neighbour.txt2img(**payload(**HIRES)).pictures, 0)
-
-
-def shared_out(address, fabric):
-    request = payload(fabric)
-    request.setdefault("alwayson_scripts", {})["Distribute"] = {"args": [address]}
-    return request
-
-
-def own_pictures(count):
-    """Pictures that no other test rates, so that no other machine has them."""
-    rng = np.random.default_rng(count)
-    scenes = [Scene("square", "green", "red"), Scene("circle", "blue", "white")]
-    return [draw(scene, 72, 88, rng) for scene in scenes[:count]]
-
-
-def as_positional(neighbour, **values):
-    """FABRIC's arguments as the page sends them: all of them in order, pictures by id."""
-    scripts = neighbour.get("/sdapi/v1/script-info")
-    (script,) = [s for s in scripts if s["name"] == "fabric" and not s["is_img2img"]]
-    names = argument_names()
-    args = [argument["value"] for argument in script["args"]]
-    for name, value in values.items():
-        args[names.index(name)] = value
-    return args
-
-
-def test_another_machine_gets_the_pictures_that_the_page_names_by_id(standin, neighbour):
-    liked, disliked = own_pictures(2)
-    sent = {"liked": [to_base64(liked)], "disliked": [to_base64(disliked)]}
-    steered = neighbour.txt2img(**payload(sent | {"strength": 1.1})).pictures
-    request = shared_out(standin.url, None)
-    liked_id, disliked_id = from_image(liked).short_id, from_image(disliked).id
-    request["alwayson_scripts"]["FABRIC"] = {
-        "args": as_positional(
-            neighbour, enabled=True, liked=liked_id, disliked=f"{disliked_id}*1", strength=1.1
-        )
-    }
-    local, remote = neighbour.txt2img(**request).pictures
-    assert_same([local, remote], steered * 2, 0)
-    assert_differ(local, neighbour.txt2img(**payload()).pictures[0])
-
-
-def test_another_machine_gets_the_settings_of_a_plots_cell(standin, neighbour):
-    liked = own_pictures(1)[0]
-    fabric = {"liked": [to_base64(liked)]}
-    neighbour.txt2img(**payload(fabric))
-    request = shared_out(standin.url, {"liked": [from_image(liked).id]})
-    scripts = neighbour.get("/sdapi/v1/script-info")
-    _, infotexts = run_plot(neighbour, scripts, "[FABRIC] Strength", "1.5, 0.3", **request)
-    made_elsewhere = [infotext.split("Made elsewhere: ")[1][:16] for infotext in infotexts]
-    alone = [
-        neighbour.txt2img(**payload(fabric | {"strength": strength})).pictures[0]
-        for strength in (1.5, 0.3)
-    ]
-    hashes = [sha256(each.convert("RGB").tobytes()).hexdigest()[:16] for each in alone]
-    assert made_elsewhere == hashes
-    assert len(set(hashes)) == 2
-
-
-def test_another_machine_gets_nothing_of_a_request_that_is_refused(standin, neighbour):
-    request = shared_out(standin.url, {"liked": ["0123456789abcdef"]})
-    with pytest.raises(WebuiError, match="no longer in the store"):
-        neighbour.txt2img(**request)
-
-
-def test_a_request_that_is_switched_off_is_shared_as_it_is(standin, neighbour):
-    plain = neighbour.txt2img(**payload()).pictures
-    pictures = neighbour.txt2img(**shared_out(standin.url, {"enabled": False})).pictures
-    assert_same(pictures, plain * 2, 0)

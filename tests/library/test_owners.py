@@ -104,6 +104,18 @@ def test_a_rating_taken_back_takes_no_picture_away(library):
     assert _owners(_without_index(library), 0) == [ALICE]
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda note: note.unlink(), lambda note: note.write_bytes(b"{")]
+)
+def test_a_picture_that_is_brought_again_has_its_note_again(library, damage):
+    library.pictures_of(BOB).add(image(0))
+    (note,) = library.store.folder.glob(f"??/{picture_id(0)}.json")
+    note.with_suffix(".png").unlink()
+    damage(note)
+    library.pictures_of(ALICE).add(image(0))
+    assert _owners(_without_index(library), 0) == [ALICE, BOB]
+
+
 def test_looking_for_anothers_picture_does_not_keep_it_from_leaving(library):
     path = library.store.folder / picture_id(0)[:2] / f"{picture_id(0)}.png"
     before = path.stat().st_mtime_ns

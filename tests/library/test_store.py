@@ -211,6 +211,17 @@ def test_a_disk_that_fails_is_a_picture_that_is_gone(store, monkeypatch, method,
     assert method == "read_bytes" or name not in store
 
 
+def test_a_file_is_what_lies_on_disk(store, monkeypatch):
+    picture = store.add(_image())
+    path = _files(_folder(store))[0]
+    path.write_bytes(b"packed in another way")
+    assert store.file(picture.id) == store.file(picture.short_id) == b"packed in another way"
+    for name in ("0" * 64, "../../etc/passwd", str(path)):
+        assert _refusal(store.file, name) == _missing(name)
+    monkeypatch.setattr(Path, "read_bytes", _fail_with(OSError(5, "Input/output error")))
+    assert _refusal(store.file, picture.id) == _missing(picture.id)
+
+
 # Writing
 
 
@@ -369,9 +380,11 @@ def test_a_note_is_kept_replaced_and_removed(store):
     for note in (b"one", b"two"):
         store.write_note(picture.id, note)
         assert list(store.notes()) == [(picture.id, note)]
+        assert store.note(picture.id) == note
     for _ in range(2):
         store.write_note(picture.id, b"")
         assert list(store.notes()) == []
+        assert store.note(picture.id) == store.note("0" * 64) == b""
     assert _refusal(store.write_note, "0" * 64, b"x") == _missing("0" * 64)
 
 

@@ -195,7 +195,8 @@ def test_nothing_stays_after_an_install_that_failed_half_way(tiny_unet, fake_hos
     assert fingerprint(tiny_unet) == clean
 
 
-def test_a_generation_within_a_generation_is_refused_and_leaves_the_outer_one(tiny_unet, fake_host):
+def test_sessions_on_one_model_at_once_are_refused(tiny_unet, fake_host):
+    """Whoever steers inside has to suspend the outer one."""
     x, timesteps, context = make_inputs(4)
     plain = tiny_unet(x, timesteps, context=context)
     outer, inner = (make_session(make_request(), fake_host) for _ in range(2))
@@ -204,6 +205,18 @@ def test_a_generation_within_a_generation_is_refused_and_leaves_the_outer_one(ti
             pytest.fail("installed twice")
         assert_steered(denoise(outer, tiny_unet, make_step(), x, timesteps, context), plain)
     assert torch.equal(tiny_unet(x, timesteps, context=context), plain)
+
+
+def test_a_model_that_was_exchanged_while_a_session_was_suspended(tiny_unet, fake_host):
+    clean = fingerprint(tiny_unet)
+    session = make_session(make_request(), fake_host)
+    with (
+        pytest.raises(UnsupportedModelError),
+        session.installed(),
+        session.suspended(),
+    ):
+        fake_host.current_unet = nn.Linear(1, 1)
+    assert fingerprint(tiny_unet) == clean
 
 
 def test_a_callback_outside_sampling_hooks_nothing(tiny_unet, fake_host):

@@ -103,6 +103,17 @@ def test_what_another_model_made_at_a_level_is_dropped():
     assert cache.num_bytes == 0
 
 
+def test_what_was_kept_after_its_probe_was_forgotten_is_dropped():
+    """A generation inside another begins between the two."""
+    cache = StateCache(10 * ENTRY_BYTES)
+    cache.open_level(1, torch.tensor([7]))
+    cache.begin_generation()
+    cache.put(1, "a", states())
+    cache.open_level(1, torch.tensor([8]))
+    assert not cache.contains(1, "a")
+    assert cache.num_bytes == 0
+
+
 def test_a_smaller_budget_drops_at_once():
     cache = StateCache(3 * ENTRY_BYTES)
     for key in "abc":

@@ -22,13 +22,14 @@ class SamplingNow:
 
     @contextlib.contextmanager
     def steered(self, host: WebuiHost, session: FabricSession) -> Iterator[None]:
-        """Steers one sampling."""
-        self._generations.append((host, session))
-        try:
-            with session.installed():
-                yield
-        finally:
-            self._generations.pop()
+        """Steers one sampling, perhaps in the midst of another, which waits meanwhile."""
+        with contextlib.ExitStack() as stack:
+            for _, outer in self._generations[-1:]:
+                stack.enter_context(outer.suspended())
+            self._generations.append((host, session))
+            stack.callback(self._generations.pop)
+            stack.enter_context(session.installed())
+            yield
 
     def begin_step(self, params: Any) -> None:  # noqa: ANN401 (the host's CFGDenoiserParams)
         """Arms feedback for the U-Net calls that follow."""

@@ -2,7 +2,8 @@
 
 It makes every picture once more by img2img, as face fixers do: with the outer one's scripts without
 FABRIC, and the outer one's arguments; or another picture in the midst of it, between the passes or
-within a step. Or it processes a copy of the outer one between its batches, with all its scripts.
+within a step. Or it processes a copy of the outer one, with all its scripts, between its batches or
+within a step.
 """
 
 import copy
@@ -13,7 +14,8 @@ from PIL import Image
 
 OFF, AFTER, WHILE_SAMPLING, IN_A_STEP = "off", "after sampling", "while sampling", "in a step"
 COPY, PLAIN_COPY = "copy between batches", "copy without FABRIC between batches"
-CHOICES = [OFF, AFTER, WHILE_SAMPLING, IN_A_STEP, COPY, PLAIN_COPY]
+COPY_IN_A_STEP = "copy in a step"
+CHOICES = [OFF, AFTER, WHILE_SAMPLING, IN_A_STEP, COPY, PLAIN_COPY, COPY_IN_A_STEP]
 registered = []
 
 
@@ -40,9 +42,9 @@ class SecondPassScript(scripts.Script):
             p.second_picture = second_pass(p, Image.new("RGB", (64, 64), "red"))
 
     def process(self, p, when):
-        if when != IN_A_STEP or getattr(p, "is_second_pass", False):
+        if when not in (IN_A_STEP, COPY_IN_A_STEP) or getattr(p, "is_second_pass", False):
             return
-        p.second_in_step = 3
+        p.second_in_step, p.is_copied_in_step = 3, when == COPY_IN_A_STEP
         if not registered:
             # Not when it is loaded: it is to come after everybody else's.
             script_callbacks.on_cfg_denoiser(on_cfg_denoiser)
@@ -61,7 +63,10 @@ def on_cfg_denoiser(params):
     p = params.denoiser.p
     if params.denoiser.step == getattr(p, "second_in_step", None):
         p.second_in_step = None
-        p.second_picture = second_pass(p, Image.new("RGB", (64, 64), "red"))
+        if p.is_copied_in_step:
+            p.of_copies = processed_copy(p, True)
+        else:
+            p.second_picture = second_pass(p, Image.new("RGB", (64, 64), "red"))
 
 
 def second_pass(p, image):
