@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 from lib_fabric.errors import FabricError
@@ -47,7 +48,10 @@ def argument_names() -> list[str]:
 
 
 def parse_arguments(
-    arguments: Sequence[object], kept: KeptPictures, max_pictures: int = DEFAULT_MAX_PICTURES
+    arguments: Sequence[object],
+    kept: KeptPictures,
+    max_pictures: int = DEFAULT_MAX_PICTURES,
+    changes: Mapping[str, object] = MappingProxyType({}),
 ) -> FabricRequest:
     """Builds a request from the script's arguments.
 
@@ -56,11 +60,29 @@ def parse_arguments(
             users send it, one JSON object first (the host fills the rest with defaults).
         kept: where picture ids are looked up and pictures that were sent along go.
         max_pictures: the most that each of the two lists may hold.
+        changes: settings in the place of those among the arguments.
 
     Raises:
         FabricError: anything unusable; the sentence names the field and what it may be. A request
             that is not enabled is never refused for its pictures.
     """
+    values = _named_values(arguments)
+    lists = {name: values.pop(name, None) for name in LIST_NAMES}
+    settings = replace(FabricSettings.from_mapping(values), **changes)
+    if not settings.enabled:
+        return FabricRequest(settings)
+    sources = _Sources(kept)
+    named = Ratings(
+        *(_parse_pictures(lists[name], name, sources, max_pictures) for name in LIST_NAMES)
+    )
+    # All are known to be few and small enough before the first is decoded.
+    ratings = named.map(sources.read)
+    # Last: a request that is refused leaves nothing behind.
+    sources.keep()
+    return FabricRequest(settings, ratings.only(lambda rated: rated.weight > 0))
+
+
+def _named_values(arguments: Sequence[object]) -> dict[str, object]:
     if arguments and isinstance(arguments[0], dict):
         values = dict(arguments[0])
         # Naming pictures is enough to switch it on: nobody sends them to have them ignored.
@@ -73,19 +95,7 @@ def parse_arguments(
             )
         values = dict(zip(names, arguments, strict=False))
     _refuse_unknown(values, argument_names(), "FABRIC")
-    lists = {name: values.pop(name, None) for name in LIST_NAMES}
-    settings = FabricSettings.from_mapping(values)
-    if not settings.enabled:
-        return FabricRequest(settings)
-    sources = _Sources(kept)
-    named = Ratings(
-        *(_parse_pictures(lists[name], name, sources, max_pictures) for name in LIST_NAMES)
-    )
-    # All are known to be few and small enough before the first is decoded.
-    ratings = named.map(sources.read)
-    # Last: a request that is refused leaves nothing behind.
-    sources.keep()
-    return FabricRequest(settings, ratings.only(lambda rated: rated.weight > 0))
+    return values
 
 
 def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: str) -> None:

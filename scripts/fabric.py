@@ -25,7 +25,7 @@ from lib_fabric.hosts import (
 )
 from lib_fabric.hosts.automatic1111.generation import WebuiHost
 from lib_fabric.hosts.automatic1111.steps import SamplingNow
-from lib_fabric.hosts.axes import with_cell_settings
+from lib_fabric.hosts.axes import cell_settings
 from lib_fabric.hosts.page_host import WebuiPageHost
 from lib_fabric.infotext import infotext_entries
 from lib_fabric.library.library import Library
@@ -99,8 +99,7 @@ class FabricScript(scripts.Script):
     def postprocess(self, p, processed, *args):
         # Loopback uses the same object again, and others copy all that lies on it.
         sampling.release_sampling(p)
-        if sharing.carried_request(args):
-            processed.comments += "".join(f"{each}\n" for each in sharing.remarks(p))
+        processed.comments += "".join(f"{each}\n" for each in sharing.remarks(p, args))
 
     def _prepare(self, p, args):
         request = _read_request(p, args)
@@ -120,11 +119,11 @@ class FabricScript(scripts.Script):
 
 
 def _read_request(p, args):
+    carried = sharing.carried_request(args)
+    if carried is not None:
+        return carried
     pictures = LIBRARY.pictures_of(logins.owner_of(p))
-    request = sharing.carried_request(args)
-    if request is None:
-        request = parse_arguments(args, pictures, options.max_pictures())
-    return with_cell_settings(request, p)
+    return parse_arguments(args, pictures, options.max_pictures(), cell_settings(p))
 
 
 def _to_file(picture):

@@ -1,16 +1,15 @@
 """Axes of an X/Y/Z plot: one per setting, and what they set for a single cell.
 
-Knows settings and requests; not the host, which is told in host_xyz.py. What an axis sets lies on
+Knows settings; not the host, which is told in xyz_plot.py. What an axis sets lies on
 the processing object of its cell and ends with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings, SettingField
 
 LABEL_PREFIX = "[FABRIC] "
@@ -42,18 +41,6 @@ def axes() -> list[Axis]:
     """An axis for every setting but `enabled`: a plot of pictures with and without feedback has
     'Strength' 0 for without."""
     return [_axis(field) for field in FabricSettings.fields() if field.name != "enabled"]
-
-
-def with_cell_settings(request: FabricRequest, p: Any) -> FabricRequest:  # noqa: ANN401 (the host's processing object)
-    """`request` as the axes of this cell want it; the same one outside a plot.
-
-    Raises:
-        FabricError: the values do not go together.
-    """
-    changes = cell_settings(p)
-    if not changes:
-        return request
-    return replace(request, settings=replace(request.settings, **changes))
 
 
 def cell_settings(p: Any) -> dict[str, Any]:  # noqa: ANN401 (as above)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from modules import shared
@@ -37,9 +37,6 @@ class Carried(dict):
 
     It names pictures by their ids. Whoever copies it deeply, as is done for each machine that gets
     it, or encodes it as JSON gets the pictures themselves, which are not read before.
-
-    Attributes:
-        request: what it asks for.
     """
 
     def __init__(
@@ -58,12 +55,20 @@ class Carried(dict):
         super().__init__(request.settings.to_mapping() | self._changes)
         for name, rated in (("liked", named.liked), ("disliked", named.disliked)):
             self[name] = [{"image": each.picture, "weight": each.weight} for each in rated]
-        self.request = request
+        self._request = request
         self._arguments = arguments
 
     def with_settings(self, changes: Mapping[str, object]) -> Carried:
         """The same with other settings."""
-        return Carried(self.request, self._arguments, self._changes | changes)
+        return Carried(self._request, self._arguments, self._changes | changes)
+
+    def changed_request(self) -> FabricRequest:
+        """What it asks for.
+
+        Raises:
+            FabricError: changed settings do not go together.
+        """
+        return replace(self._request, settings=replace(self._request.settings, **self._changes))
 
     def items(self) -> Any:  # noqa: ANN401 (a view)
         return self._sent().items()
@@ -122,10 +127,14 @@ def carry_settings(p: Any, changes: Mapping[str, object]) -> None:  # noqa: ANN4
         _replace_argument(p, index, p.script_args[index].with_settings(changes))
 
 
-def carried_request(arguments: tuple[Any, ...]) -> FabricRequest | None:
-    """The request that is carried among a script's arguments, if one is."""
-    first = arguments[0] if arguments else None
-    return first.request if isinstance(first, Carried) else None
+def carried_request(arguments: Sequence[Any]) -> FabricRequest | None:
+    """The request that is carried among a script's arguments, if one is.
+
+    Raises:
+        FabricError: changed settings do not go together.
+    """
+    carried = _carried(arguments)
+    return None if carried is None else carried.changed_request()
 
 
 def is_steered(p: Any, index: int) -> bool:  # noqa: ANN401 (as above)
@@ -142,9 +151,12 @@ def is_steered(p: Any, index: int) -> bool:  # noqa: ANN401 (as above)
     return True
 
 
-def remarks(p: Any) -> Iterator[str]:  # noqa: ANN401 (as above)
-    """What is to be said of the pictures that other machines have made, or have not."""
-    for share in _shares(p):
+def remarks(p: Any, arguments: Sequence[Any]) -> Iterator[str]:  # noqa: ANN401 (as above)
+    """What is to be said of the pictures that other machines have made, or have not.
+
+    Nothing where `arguments` carry no request that they should have followed.
+    """
+    for share in _shares(p) if _carried(arguments) else ():
         if not share.num_made and not shared.state.interrupted:
             yield MISSING_TEXT.format(share.label)
         elif not share.has_fabric:
@@ -170,6 +182,11 @@ def _shares(p: Any) -> Iterator[_Share]:  # noqa: ANN401 (as above)
         if not job.worker.master and job.thread is not None:
             has_fabric = _OUR_NAME in job.worker.supported_scripts.get(tab, ())
             yield _Share(job.worker.label, has_fabric, len(job.gallery_map))
+
+
+def _carried(arguments: Sequence[Any]) -> Carried | None:
+    first = arguments[0] if arguments else None
+    return first if isinstance(first, Carried) else None
 
 
 def _sharing_script(p: Any) -> Any:  # noqa: ANN401 (as above)

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import copy
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +21,8 @@ from tests.helpers.fake_modules import fake_modules, imported_anew
 
 PICTURES = [from_image(Image.new("RGB", (80, 80), colour)) for colour in ("red", "blue")]
 REQUEST = FabricRequest(
-    FabricSettings(strength=0.5), Ratings((Rated(PICTURES[0], 2.0),), (Rated(PICTURES[1], 1.0),))
+    FabricSettings(enabled=True, strength=0.5),
+    Ratings((Rated(PICTURES[0], 2.0),), (Rated(PICTURES[1], 1.0),)),
 )
 
 
@@ -86,7 +88,7 @@ def test_pictures_are_read_once_and_only_when_they_are_sent(sharing):
     read = []
     p = carried(sharing, read)
     assert p.script_args[1]["liked"] == [{"image": PICTURES[0].id, "weight": 2.0}]
-    assert sharing.carried_request((p.script_args[1], "", "")) is REQUEST
+    assert sharing.carried_request((p.script_args[1], "", "")) == REQUEST
     assert read == []
     for _ in range(2):
         sent = copy.deepcopy({"args": p.script_args[1:]})["args"][0]
@@ -106,6 +108,11 @@ def test_a_cells_settings_are_sent_for_that_cell_alone(sharing):
     assert (sent["strength"], sent["end"], first["strength"]) == (1.5, 0.9, 0.5)
     assert sent_pictures(sent) == sent_pictures(first)
     assert read == [each.id for each in PICTURES]
+    asked_for = sharing.carried_request(cell.script_args[1:]).settings
+    assert asked_for == replace(REQUEST.settings, strength=1.5, end=0.9)
+    sharing.carry_settings(cell, {"start": 0.95})
+    with pytest.raises(FabricError, match="must not be after"):
+        sharing.carried_request(cell.script_args[1:])
     nothing_carried = processing()
     sharing.carry_settings(nothing_carried, {"strength": 1.5})
     assert nothing_carried.script_args == [0, "first", "second"]
@@ -165,7 +172,7 @@ def test_each_picture_is_steered_as_its_machine_can(sharing):
     # What a later generation shares out is none of this one's business.
     p.scripts.alwayson_scripts[1].world.p = processing()
     assert sharing.is_steered(p, 2)
-    assert list(sharing.remarks(p)) == []
+    assert list(sharing.remarks(p, carried(sharing).script_args[1:])) == []
 
 
 def test_the_machines_that_are_named(sharing, state):
@@ -177,17 +184,21 @@ def test_the_machines_that_are_named(sharing, state):
         job(worker("good"), [2]),
         job(worker("idle", has_fabric=False), is_started=False),
     ]
-    said = list(sharing.remarks(processing(*jobs, batch_size=3)))
+    p, arguments = processing(*jobs, batch_size=3), carried(sharing).script_args[1:]
+    said = list(sharing.remarks(p, arguments))
     assert said == [
         sharing.UNSTEERED_TEXT.format("plain"),
         sharing.MISSING_TEXT.format("silent"),
         sharing.MISSING_TEXT.format("lost"),
     ]
+    # Where nothing was carried, nothing of ours was to be done there.
+    assert list(sharing.remarks(p, ["first", "second"])) == []
     state.interrupted = True
-    said = list(sharing.remarks(processing(job(worker("lost")))))
-    assert said == []
+    assert list(sharing.remarks(processing(job(worker("lost"))), arguments)) == []
 
 
 def test_img2img_asks_for_what_the_machine_has_there(sharing):
     p = processing(job(worker("half"), [0]), init_images=[object()])
-    assert list(sharing.remarks(p)) == [sharing.UNSTEERED_TEXT.format("half")]
+    assert list(sharing.remarks(p, carried(sharing).script_args[1:])) == [
+        sharing.UNSTEERED_TEXT.format("half")
+    ]

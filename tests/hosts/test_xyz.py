@@ -1,15 +1,20 @@
 """X/Y/Z axes: derived from the settings, registered with the host's script, of one cell only."""
 
 import copy
+from contextlib import nullcontext
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from lib_fabric.arguments import parse_arguments
 from lib_fabric.errors import FabricError
-from lib_fabric.hosts.axes import axes, with_cell_settings
-from lib_fabric.request import FabricRequest
+from lib_fabric.hosts.axes import axes, cell_settings
 from lib_fabric.settings import FabricSettings
 from tests.helpers.fake_modules import fake_modules, imported_anew
+from tests.helpers.pictures import image
+from tests.inputs.files import text_of
+
+NO_PICTURES = SimpleNamespace()
 
 
 class AxisOption:
@@ -55,6 +60,10 @@ def axis(label):
     return next(each for each in axes() if each.label == f"[FABRIC] {label}")
 
 
+def settings_in(cell, **values):
+    return parse_arguments([values], NO_PICTURES, changes=cell_settings(cell)).settings
+
+
 def test_every_setting_but_the_switch_has_an_axis():
     fields = [field for field in FabricSettings.fields() if field.name != "enabled"]
     assert [each.label for each in axes()] == [f"[FABRIC] {field.label}" for field in fields]
@@ -83,18 +92,17 @@ def test_without_the_script_nothing_happens(host_xyz):
 
 def test_a_cell_has_its_own_settings_and_no_other():
     p = Processing()
-    request = FabricRequest(FabricSettings(enabled=True, strength=0.8, end=0.6))
     cells = []
     for strength in (0.25, 1.5):
         cell = copy.copy(p)
         axis("Strength").apply(cell, strength, [0.25, 1.5])
         axis("Also in the hires pass").apply(cell, "true", ["true"])
         cells.append(cell)
-    settings = [with_cell_settings(request, cell).settings for cell in cells]
+    settings = [settings_in(cell, strength=0.8, end=0.6) for cell in cells]
     assert [each.strength for each in settings] == [0.25, 1.5]
     assert [each.hires for each in settings] == [True, True]
     assert [each.end for each in settings] == [0.6, 0.6]
-    assert with_cell_settings(request, p) is request
+    assert settings_in(p, strength=0.8) == FabricSettings(enabled=True, strength=0.8)
 
 
 def test_axes_of_a_copied_cell_do_not_reach_back():
@@ -103,16 +111,15 @@ def test_axes_of_a_copied_cell_do_not_reach_back():
     axis("Start").apply(outer, 0.1, [0.1])
     inner = copy.copy(outer)
     axis("Start").apply(inner, 0.5, [0.5])
-    request = FabricRequest(FabricSettings(enabled=True))
-    assert with_cell_settings(request, outer).settings.start == 0.1
-    assert with_cell_settings(request, inner).settings.start == 0.5
+    assert settings_in(outer).start == 0.1
+    assert settings_in(inner).start == 0.5
 
 
 def test_values_of_a_range_are_not_refused_for_their_last_digit():
     p = Processing()
     axis("End").confirm(p, [0.1 * 3, 1.0000000000000002])
     axis("End").apply(p, 1.0000000000000002, [])
-    assert with_cell_settings(FabricRequest(FabricSettings()), p).settings.end == 1
+    assert settings_in(p, enabled=False).end == 1
 
 
 @pytest.mark.parametrize(
@@ -129,8 +136,13 @@ def test_a_value_out_of_range_is_refused_before_the_first_cell(label, value, mes
         axis(label).confirm(Processing(), [0.5 if isinstance(value, float) else "True", value])
 
 
-def test_values_that_do_not_go_together_are_refused():
+def test_values_that_do_not_go_together_are_refused_and_leave_no_picture_behind():
     p = Processing()
     axis("Start").apply(p, 0.9, [0.9])
-    with pytest.raises(FabricError, match="must not be after"):
-        with_cell_settings(FabricRequest(FabricSettings(enabled=True, end=0.5)), p)
+    kept = []
+    store = SimpleNamespace(add=kept.append)
+    for end, is_refused in ((0.5, True), (1, False)):
+        given = [{"liked": [text_of(image())], "end": end}]
+        with pytest.raises(FabricError, match="must not be after") if is_refused else nullcontext():
+            parse_arguments(given, store, changes=cell_settings(p))
+        assert bool(kept) != is_refused
