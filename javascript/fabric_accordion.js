@@ -2,7 +2,7 @@
 // a press is told by `data-do` of what was pressed. What is pressed in presets, and what brings
 // pictures, has files of its own, which say so by `on`.
 
-(window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts}) => {
+(window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts, messages}) => {
     const PANELS = ['lists', 'history', 'presets'];
     const {LISTS, element} = tabs;
     const {request} = presses;
@@ -34,13 +34,36 @@
     }
 
     function weigh(tab, field) {
-        const weight = Math.min(2, Math.max(0, Number(field.value) || 0));
-        const id = field.closest('[data-id]').dataset.id;
-        field.value = weight;
-        const onAnswer = answer => {
-            if (!answer) field.value = field.defaultValue;
-        };
-        request(tab, {do: 'weigh', picture_id: id, weight, onAnswer});
+        const id = pictureOf(field);
+        const weight = field.value === '' ? NaN : Math.min(2, Math.max(0, Number(field.value)));
+        const isChange = !Number.isNaN(weight) && weight !== weightOf(tab, id);
+        if (isChange) {
+            request(tab, {do: 'weigh', picture_id: id, weight, onAnswer: () => show(tab, id)});
+        }
+        show(tab, id);
+    }
+
+    /** Leaves a field as if nothing had been typed. */
+    function cancel(tab, field) {
+        field.value = weightOf(tab, pictureOf(field));
+        // Else what was typed would still wait to be told.
+        field.dispatchEvent(new Event('change', {bubbles: true}));
+    }
+
+    function pictureOf(node) {
+        return node.closest('[data-id]').dataset.id;
+    }
+
+    /** Lets a picture's field show what counts. */
+    function show(tab, id) {
+        const field = element(tab, 'lists').querySelector(`[data-id='${id}'] [data-do=weigh]`);
+        if (field) field.value = weightOf(tab, id);
+    }
+
+    /** What counts once all that was pressed is answered. */
+    function weightOf(tab, id) {
+        const isMeant = each => each.do === 'weigh' && each.picture_id === id;
+        return presses.pending(tab).filter(isMeant).pop()?.weight ?? tabs.weightOf(tab, id);
     }
 
     function isOpen(tab, panel) {
@@ -137,6 +160,7 @@
         // end of a page its body may be empty already, and a browser that crashes says no end.
         tick(tab, '-checkbox')?.addEventListener('input', event => {
             storage.keepOn(tab.name, event.target.checked);
+            if (event.target.checked) messages.switchedOn(tab);
         });
     }
 
@@ -146,6 +170,10 @@
             panel.addEventListener('click', event => {
                 const button = event.target.closest('button[data-do]');
                 if (button) press(tab, button);
+            });
+            panel.addEventListener('keydown', ({key, target, isComposing}) => {
+                const isCancel = key === 'Escape' && !isComposing && target.dataset.do === 'weigh';
+                if (isCancel) cancel(tab, target);
             });
             // Browsers tell a change as well where an answer replaces what is being typed into.
             panel.addEventListener('change', ({target}) => queueMicrotask(() => {

@@ -1,7 +1,7 @@
 // Owns: how pictures come into the lists by hand: files that are chosen or dropped, and what is
 // dragged there from the gallery, the other list and the history.
 
-(window.fabricParts ??= {}).pictures = ({tabs, presses, accordion, thumbs}) => {
+(window.fabricParts ??= {}).pictures = ({tabs, presses, accordion, thumbs, messages}) => {
     const SENT_AS_THEY_ARE = ['image/png', 'image/jpeg', 'image/webp'];
     const MAX_FILE_BYTES = 6 * 1024 * 1024;
     const MAX_SIDE_PX = 2048;
@@ -20,9 +20,13 @@
     }
 
     function add(tab, list, files) {
+        messages.begin(tab, 'add', files.length);
         for (const file of files) {
             const load = async () => ({data: await read(file)});
-            const onAnswer = () => dropWhatIsTooMuch(tab, list);
+            const onAnswer = answer => {
+                messages.end(tab, 'add', file.name, answer);
+                dropWhatIsTooMuch(tab, list);
+            };
             presses.request(tab, {do: 'add', to: list, name: file.name, load, onAnswer});
         }
     }
@@ -33,6 +37,7 @@
         const isMeant = each => each.do === 'add' && each.to === list;
         const [, ...rest] = presses.pending(tab).filter(isMeant);
         presses.drop(tab, each => rest.includes(each));
+        if (rest.length) messages.leaveOut(tab, 'add', rest.length);
     }
 
     /** The file as a data URL, redrawn if it is large or of another format; '' if unusable. */

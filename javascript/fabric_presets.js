@@ -1,7 +1,7 @@
 // Owns: the list of presets: saving, renaming, deleting, and their files. Knows the HTML of
 // lib_fabric/page/html/presets.py.
 
-(window.fabricParts ??= {}).presets = ({tabs, presses, accordion, pictures, texts}) => {
+(window.fabricParts ??= {}).presets = ({tabs, presses, accordion, pictures, texts, messages}) => {
     const PART_BYTES = 3 * 1024 * 1024;
     const {element} = tabs;
     const {request} = presses;
@@ -53,11 +53,13 @@
     /** Sends a file in parts that gradio's connection carries. */
     function bring(tab, file) {
         const parts = Math.max(1, Math.ceil(file.size / PART_BYTES));
-        const onAnswer = answer => {
-            // The rest of this file is of no use then; other files go on.
-            if (!answer || answer.note?.failed) presses.drop(tab, each => each.file === file);
-        };
         for (let part = 0; part < parts; part++) {
+            const onAnswer = answer => {
+                const isRefused = !answer || answer.note?.failed;
+                if (isRefused || part === parts - 1) messages.end(tab, 'import', file.name, answer);
+                // The rest of this file is of no use then; other files go on.
+                if (isRefused) presses.drop(tab, each => each.file === file);
+            };
             const load = async () => ({data: await base64(file, part)});
             request(tab, {do: 'import', name: file.name, part, parts, load, file, onAnswer});
         }
@@ -90,7 +92,10 @@
             request(tab, {do: 'export', name: nameOf(button), onAnswer: takeFile});
         });
         accordion.on('import', tab => {
-            pictures.choose('.zip', true, files => files.forEach(file => bring(tab, file)));
+            pictures.choose('.zip', true, files => {
+                messages.begin(tab, 'import', files.length);
+                files.forEach(file => bring(tab, file));
+            });
         });
         for (const tab of tabs.all()) {
             element(tab, 'presets').addEventListener('keydown', event => {

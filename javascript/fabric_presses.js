@@ -1,12 +1,10 @@
 // Owns: what is sent when, and what becomes of the answer; Generate waits for it. Knows the hidden
 // fields and buttons of lib_fabric/page/relay.py; not what a press is about.
 
-(window.fabricParts ??= {}).presses = ({tabs, storage, texts}) => {
+(window.fabricParts ??= {}).presses = ({tabs, storage, messages}) => {
     const ANSWER_MS = 120000;
     // What leaves lists and settings as they are.
     const ASIDE = ['history', 'presets', 'save', 'rename', 'delete', 'export', 'import'];
-    // What brings a file, of which several may be chosen at once.
-    const FILES = ['add', 'import'];
     // Whatever sends the tab's form to the server as it stands; 'enqueue' is Agent Scheduler's.
     const GENERATE = ['generate', 'upscale', 'enqueue'];
     const PROMPTS = ['prompt', 'neg_prompt'];
@@ -169,8 +167,7 @@
         if (answer) tabs.take(tab, action, answer);
         const unanswered = unansweredLists(tab, action, before);
         if (unanswered) queue.waiting.unshift(syncOf(unanswered));
-        const isFile = each => FILES.includes(each.do);
-        texts.say(tab, answer, {isOfFile: isFile(action), isFollowed: queue.waiting.some(isFile)});
+        messages.take(tab, action, answer);
         // A picture without what was pressed before it is not what the user has asked for.
         if (!answer && !ASIDE.includes(action.do)) dropHeld(tab);
         action.onAnswer?.(answer);
