@@ -56,6 +56,7 @@
 
     function render(tab) {
         const box = tabs.element(tab, 'note');
+        const before = topOfLists(tab);
         box.querySelectorAll('.fabric-note').forEach(each => each.remove());
         for (const [kind, {text, isWarning}] of stateOf(tab).lines) {
             const line = document.createElement('p');
@@ -65,6 +66,12 @@
             line.append(said, dismissButton(() => forget(tab, each => each === kind)));
             box.append(line);
         }
+        // What is under the pointer stays there, so that a second press is not one of another thing.
+        window.scrollBy({top: topOfLists(tab) - before, behavior: 'instant'});
+    }
+
+    function topOfLists(tab) {
+        return tabs.element(tab, 'lists').getBoundingClientRect().top;
     }
 
     function dismissButton(dismiss) {

@@ -347,3 +347,22 @@ def test_a_file_that_is_no_preset_is_named_and_the_others_are_imported(saved, tm
     expect(presets.locator(".fabric-preset", has_text="(2)")).to_have_count(1, timeout=60_000)
     page.expect_note("1 of 2 not imported: bad.zip: ")
     page.expect_note("Imported as ")
+
+
+def test_a_second_press_on_save_would_be_one_on_save(rated):
+    """Not on what has moved below the pointer: a row of the list has Export there."""
+    presets = rated.open_panel("presets")
+    save = presets.locator("[data-do=save]")
+    presets.locator(".fabric-name").fill("below the pointer")
+    save.scroll_into_view_if_needed()
+    box = save.bounding_box()
+    at = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    rated.page.mouse.click(*at)
+    row = presets.locator("[data-name='below the pointer']")
+    expect(row).to_have_count(1)
+    rated.expect_settled()
+    below = "([x, y]) => document.elementFromPoint(x, y).closest('[data-do]')?.dataset.do"
+    assert rated.page.evaluate(below, at) == "save"
+    rated.page.on("dialog", lambda dialog: dialog.accept())
+    row.locator("[data-do=delete]").click()
+    expect(row).to_have_count(0)

@@ -11,6 +11,7 @@ from lib_fabric.errors import FabricError
 from lib_fabric.library import preset_archive
 from lib_fabric.library.library import Library
 from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
+from lib_fabric.library.presets import NameTakenError
 from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
@@ -37,11 +38,13 @@ class PresetPresses:
         """The page's pictures and settings under a name."""
         if not page.ratings:
             raise FabricError("Rate a picture first: a preset holds rated pictures.")
-        taken = None if action.overwrite else self._presets.namesake(page.owner, action.name)
-        if taken is not None:
-            return Outcome(page.ratings, question=Message("Replace the preset {}?", taken))
         preset = Preset(action.name, page.settings, page.ratings)
-        saved = self._presets.save(page.owner, action.name, preset, action.overwrite)
+        try:
+            saved = self._presets.save(page.owner, action.name, preset, action.overwrite)
+        except NameTakenError:
+            # As it is spelled there.
+            taken = self._presets.namesake(page.owner, action.name) or action.name
+            return Outcome(page.ratings, question=Message("Replace the preset {}?", taken))
         return _told(page, saved.name, Message("Saved as {}.", saved.name))
 
     def load(self, action: Action, page: PageState) -> Outcome:
