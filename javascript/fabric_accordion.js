@@ -3,11 +3,12 @@
 // pictures, has files of its own, which say so by `on`.
 
 (window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts, messages}) => {
+    const TYPING_MS = 250;
     const PANELS = ['lists', 'history', 'presets'];
     const {LISTS, element} = tabs;
     const {request} = presses;
 
-    const historyOf = tabs.stateOf(() => ({search: '', offset: 0}));
+    const historyOf = tabs.stateOf(() => ({search: '', offset: 0, timer: null}));
     // Where the list of presets is to begin in the next answer; null for where it does.
     const presetsOf = tabs.stateOf(() => ({wanted: null}));
     const switchOf = tabs.stateOf(() => ({isOffByHand: false}));
@@ -77,8 +78,19 @@
     // ---- the history ----------------------------------------------------------------------------
 
     function search(tab, field) {
+        clearTimeout(historyOf(tab).timer);
+        if (field.value === historyOf(tab).search) return;
         Object.assign(historyOf(tab), {search: field.value, offset: 0});
+        // Of those that are still waiting, only the last one would be seen.
+        presses.drop(tab, each => each.do === 'history');
         request(tab, {do: 'history'});
+    }
+
+    /** Searches once the typing pauses. */
+    function searchSoon(tab) {
+        const field = () => element(tab, 'history').querySelector('.fabric-search');
+        clearTimeout(historyOf(tab).timer);
+        historyOf(tab).timer = setTimeout(() => field() && search(tab, field()), TYPING_MS);
     }
 
     function turn(tab, button, direction) {
@@ -136,9 +148,8 @@
         for (const tile of element(tab, 'history').querySelectorAll('[data-id]')) {
             const mark = tabs.listOf(tab, tile.dataset.id);
             thumbs.setMark(tile, mark);
-            for (const list of LISTS) {
-                const use = tile.querySelector(`.fabric-use-${list}`);
-                const isPressed = String(mark === list);
+            for (const use of tile.querySelectorAll('[data-do=activate]')) {
+                const isPressed = String(mark === use.dataset.to);
                 if (use.getAttribute('aria-pressed') !== isPressed) {
                     use.setAttribute('aria-pressed', isPressed);
                 }
@@ -175,6 +186,12 @@
                 const isCancel = key === 'Escape' && !isComposing && target.dataset.do === 'weigh';
                 if (isCancel) cancel(tab, target);
             });
+            for (const kind of ['input', 'compositionend']) {
+                panel.addEventListener(kind, ({target, isComposing}) => {
+                    // An answer replaces the field, which would end what an input method composes.
+                    if (target.matches('.fabric-search') && !isComposing) searchSoon(tab);
+                });
+            }
             // Browsers tell a change as well where an answer replaces what is being typed into.
             panel.addEventListener('change', ({target}) => queueMicrotask(() => {
                 if (target.isConnected && target.dataset.do) press(tab, target);

@@ -95,8 +95,8 @@ def reply_json(outcome: Outcome, limit: int) -> str:
             "limit": limit,
             "rated": outcome.picture_id,
             "change": change.to_text() if change else "",
-            # An entry has come or gone, which undo takes back even where the lists are the same.
-            "history_changed": bool(change and (change.before is None) != (change.after is None)),
+            # An entry is gone, which undo brings back even where the lists are the same.
+            "history_changed": bool(change and change.after is None),
             "note": _note(outcome.note),
             "confirm": _question(outcome.question),
             "file": _file(outcome.download),

@@ -147,13 +147,45 @@ def test_the_history_holds_what_was_taken_out_and_gives_it_back(standin_page):
     expect(tile).to_have_attribute("data-verdict", "liked")
     title = tile.get_attribute("title")
     assert "seed " in title
-    tile.hover()
-    tile.locator(".fabric-use-liked").click()
+    tile.locator("img").click()
     standin_page.expect_lists(1, 0)
     expect(tile).to_have_attribute("data-fabric-mark", "liked")
-    tile.hover()
-    tile.locator(".fabric-use-liked").click()
+    # The mark is no button: what is pressed there is the picture.
+    tile.locator(".fabric-verdict").click(force=True)
     standin_page.expect_lists(0, 0)
+    tile.hover()
+    tile.get_by_role("button", name="Use as disliked").click()
+    standin_page.expect_lists(0, 1)
+
+
+def test_the_history_keeps_what_was_taken_back(standin_page):
+    standin_page.generate(4)
+    standin_page.rate(1, "like")
+    standin_page.open_accordion()
+    tiles = standin_page.open_panel("history").locator(".fabric-picture")
+    picture = tiles.first.get_attribute("data-id")
+    standin_page.rate(1, "like")
+    standin_page.expect_lists(0, 0)
+    expect(tiles.first).to_have_attribute("data-id", picture)
+    standin_page.rate(1, "dislike")
+    expect(tiles.first).to_have_attribute("data-verdict", "disliked")
+    standin_page.undo()
+    expect(tiles.first).to_have_attribute("data-verdict", "liked")
+
+
+def test_the_history_is_searched_as_it_is_typed(rated):
+    history = rated.open_panel("history")
+    shown = history.locator(".fabric-picture")
+    expect(shown.first).to_be_visible()
+    history.locator(".fabric-search").focus()
+    rated.page.keyboard.type("no such words", delay=30)
+    expect(history).to_contain_text("Nothing in the history matches.")
+    expect(history.locator(".fabric-search")).to_have_value("no such words")
+    expect(history.locator(".fabric-search")).to_be_focused()
+    history.locator(".fabric-search").press("Control+a")
+    history.locator(".fabric-search").press("Delete")
+    expect(shown.first).to_be_visible()
+    expect(history.locator(".fabric-search")).to_be_focused()
 
 
 def test_the_history_is_searched_and_pictures_leave_it(rated):

@@ -48,11 +48,11 @@ def test_the_reply_says_all_that_the_browser_keeps(render):
         picture_id=A,
         note=Note(Message("Saved as {}.", "Warm"), is_warning=False),
         action=Action("rate", number=3),
-        change=Change(A, None, 5.0),
+        change=Change(A, HistoryEntry(A, "liked", 1.0)),
         download=Download("Warm.fabric.zip", b"zip"),
     )
     _, reply = render(outcome)
-    assert reply.pop("change") == Change(A, None, 5.0).to_text()
+    assert reply.pop("change") == Change(A, HistoryEntry(A, "liked", 1.0)).to_text()
     assert reply == {
         "number": 3,
         "liked": [A, B],
@@ -92,10 +92,8 @@ def test_a_question_goes_to_the_browser_as_a_message(render):
     [
         (None, False),
         (Change(A, HistoryEntry(A, "liked", 1.0), None), True),
-        (Change(A, None, 2.0), True),
         # Only when, or how: the lists say that themselves.
         (Change(A, HistoryEntry(A, "liked", 1.0), 2.0), False),
-        (Change(A, None, None), False),
     ],
 )
 def test_the_browser_is_told_whether_the_history_has_gained_or_lost(render, change, is_changed):

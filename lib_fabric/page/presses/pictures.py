@@ -15,7 +15,7 @@ from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Outcome, PageState
-from lib_fabric.page.presses.history import HistoryEntries, unwritten
+from lib_fabric.page.presses.history import HistoryEntries
 from lib_fabric.pictures import Picture, decode_base64, from_image
 from lib_fabric.ratings import ListName, Ratings
 
@@ -45,14 +45,9 @@ class PicturePresses:
         return Outcome(ratings, picture.id, note, change=change)
 
     def unrate(self, action: Action, page: PageState) -> Outcome:
-        """A thumb pressed again takes its rating back, out of the history as well."""
+        """A thumb pressed again takes its rating back; the history keeps it."""
         picture_id = from_image(self._shown_image(action, page)).id
-        outcome = Outcome(page.ratings.remove(picture_id), picture_id)
-        try:
-            outcome.change = self._entries.forget(page, picture_id)
-        except FabricError as error:
-            outcome.note = unwritten(error)
-        return outcome
+        return Outcome(page.ratings.remove(picture_id), picture_id)
 
     def add(self, action: Action, page: PageState) -> Outcome:
         """A file of the user's own."""
@@ -66,7 +61,7 @@ class PicturePresses:
         return Outcome(ratings, picture.id, note, change=change)
 
     def activate(self, action: Action, page: PageState) -> Outcome:
-        """A thumb in the history: into the list, or out of it if it is there."""
+        """A picture of the history: into the list, or out of it if it is there."""
         if page.ratings.list_of(action.picture_id) == action.to:
             return Outcome(page.ratings.remove(action.picture_id))
         picture_id = self._library.pictures_of(page.owner).find(action.picture_id)

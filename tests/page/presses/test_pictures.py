@@ -186,12 +186,6 @@ def test_the_history_follows_a_change_of_mind_and_keeps_the_details(press, libra
     assert (rating.verdict, rating.details.seed) == ("disliked", 7)
 
 
-def test_a_thumb_pressed_again_leaves_nothing_in_the_history(press, library):
-    press(do="rate", index=0)
-    press(do="unrate", index=0)
-    assert history(library) == {}
-
-
 def test_forgetting_takes_a_picture_out_of_both(press, library):
     kept, gone = (press(do="rate", index=index).picture_id for index in range(2))
     press(do="forget", picture_id=gone)
