@@ -38,11 +38,13 @@
     /**
      * Sends an action when its turn comes. Some of its fields stay here: `address` of the gallery
      * picture that is meant; `toggles`, whether the same thumb again takes a rating back; `load()`,
-     * which resolves to what else is sent; `file` that it is a part of; `onAnswer(answer)`, called
-     * with null where none came.
+     * which resolves to what else is sent; `onAnswer(answer)`, called with null where none came.
+     * `isNext`: before all that is waiting.
      */
-    function request(tab, action) {
-        queueOf(tab).waiting.push(action);
+    function request(tab, action, isNext = false) {
+        const {waiting} = queueOf(tab);
+        if (isNext) waiting.unshift(action);
+        else waiting.push(action);
         tell(tab);
         sendNext(tab);
     }
@@ -104,7 +106,7 @@
         queueOf(tab).sent = [given.liked, given.disliked];
         queueOf(tab).asked[channel] = action.number;
         const index = isRating(action) ? confirmedIndex(action, given.gallery, entryPath) : -1;
-        const {address, toggles, load, file, onAnswer, ...sent} = action;
+        const {address, toggles, load, onAnswer, ...sent} = action;
         return Object.values({...given, action: JSON.stringify({...sent, index})});
     }
 

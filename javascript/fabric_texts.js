@@ -1,7 +1,8 @@
 // Owns: texts in the page's language where the host's own pass does not get: attributes inside HTML
-// that is replaced, texts with an emoji, and what is put together from parts. Of that the server sends a message along: [key, ...parameters], the key being
-// a text of localizations/*.json with {} for each parameter; the translation has {1}, {2} … for
-// them. A parameter is a text as it is, {time} in UTC, or again a message.
+// that is replaced, texts with an emoji, and what is put together from parts. Of that the server
+// sends a message along: [key, ...parameters], the key being a text of localizations/*.json with {}
+// for each parameter; the translation has {1}, {2} … for them. A parameter is a text as it is,
+// {time} in UTC, or again a message.
 
 (window.fabricParts ??= {}).texts = () => {
     const ATTRIBUTES = ['title', 'aria-label', 'alt', 'placeholder'];

@@ -63,7 +63,7 @@ def test_files_that_a_full_list_leaves_out_are_counted(standin, opened, picture_
     standin.post("/sdapi/v1/options", {"fabric_max_pictures": 1})
     try:
         opened.choose_files("liked", picture_files)
-        opened.expect_note("2 of 3 not added: At most 1 can be liked.")
+        opened.expect_note("2 of 3 not added: green.jpg: At most 1 can be liked.")
         opened.expect_lists(1, 0)
     finally:
         standin.post("/sdapi/v1/options", {"fabric_max_pictures": 64})

@@ -15,12 +15,17 @@ from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Outcome, PageState
+from lib_fabric.page.presses.arrivals import Arrivals
 from lib_fabric.page.presses.history import HistoryEntries
-from lib_fabric.pictures import Picture, decode_base64, from_image
+from lib_fabric.pictures import Picture, decode_bytes, from_image, refuse_too_many_bytes
 from lib_fabric.ratings import ListName, Ratings
 
 _log = logging.getLogger(__name__)
 _UNREADABLE = "That picture could not be read. Generate it again."
+_OF_ANOTHER_SITE = (
+    "{} could not be read: browsers keep most pictures of other sites to themselves. Save it, "
+    "then drop the file."
+)
 _ALREADY: dict[ListName, str] = {
     "liked": "{} is liked already.",
     "disliked": "{} is disliked already.",
@@ -34,6 +39,7 @@ class PicturePresses:
         self._library = library
         self._entries = entries
         self._host = host
+        self._arrivals = Arrivals(refuse_too_many_bytes)
 
     def rate(self, action: Action, page: PageState) -> Outcome:
         """A thumb on a gallery picture."""
@@ -50,9 +56,23 @@ class PicturePresses:
         return Outcome(page.ratings.remove(picture_id), picture_id)
 
     def add(self, action: Action, page: PageState) -> Outcome:
-        """A file of the user's own."""
+        """One part of a file of the user's own."""
         name = readable_name(action.name)
-        picture = decode_base64(action.data, name)
+        try:
+            return self._add(action, page, name)
+        except FabricError as error:
+            if name in error.parameters:
+                raise
+            # Several may be on their way: a person must know which of them it was.
+            return Outcome(page.ratings, note=Note(Message("{}: {}", name, Message.of(error))))
+
+    def _add(self, action: Action, page: PageState, name: str) -> Outcome:
+        if action.unreadable:
+            raise FabricError(_OF_ANOTHER_SITE, name)
+        data = self._arrivals.add(action, page)
+        if data is None:
+            return Outcome(page.ratings)
+        picture = decode_bytes(data, name)
         ratings = self._rated(page, picture, action.to)
         if ratings == page.ratings:
             note = Note(Message(_ALREADY[action.to], name), is_warning=False)

@@ -28,7 +28,7 @@ class PresetPresses:
         self._library = library
         self._presets = library.presets
         self._max_pictures = max_pictures
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(preset_archive.refuse_too_many_bytes)
 
     def look(self, _action: Action, page: PageState) -> Outcome:
         """The list was opened."""
@@ -86,7 +86,7 @@ class PresetPresses:
             return Outcome(page.ratings, note=Note(Message("{}: {}", name, Message.of(error))))
 
     def _bring(self, action: Action, page: PageState) -> Outcome:
-        data = self._arrivals.add(page.owner, action.page, action.part, action.parts, action.data)
+        data = self._arrivals.add(action, page)
         if data is None:
             return Outcome(page.ratings)
         preset = preset_archive.from_zip(data, self._library.pictures_of(page.owner))

@@ -117,7 +117,7 @@ def test_an_import_never_replaces_a_preset(saved, library):
 )
 def test_a_cut_import_is_said_and_forgotten(saved, library, parts):
     *_, outcome = [saved(do="import", name="Warm.zip", **part) for part in parts]
-    assert outcome.note.text == "Warm.zip: The file did not arrive whole. Import it again."
+    assert outcome.note.text == "Warm.zip: The file did not arrive whole. Choose it again."
     assert preset_names(library.presets) == ["Warm"]
 
 
