@@ -16,7 +16,7 @@ window.fabricParts ??= {};
 const fabricUi = (function() {
     // In the order in which they begin; each for itself, so that one that fails stops no other.
     const STARTED = [
-        'tabs', 'texts', 'accordion', 'presets', 'pictures', 'thumbs', 'gallery', 'viewer',
+        'tabs', 'texts', 'messages', 'accordion', 'presets', 'pictures', 'thumbs', 'gallery', 'viewer',
         'keyboard', 'presses',
     ];
     const built = {};

@@ -2,12 +2,13 @@
 // a press is told by `data-do` of what was pressed. What is pressed in presets, and what brings
 // pictures, has files of its own, which say so by `on`.
 
-(window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts}) => {
+(window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts, messages}) => {
+    const TYPING_MS = 250;
     const PANELS = ['lists', 'history', 'presets'];
     const {LISTS, element} = tabs;
     const {request} = presses;
 
-    const historyOf = tabs.stateOf(() => ({search: '', offset: 0}));
+    const historyOf = tabs.stateOf(() => ({search: '', offset: 0, timer: null}));
     // Where the list of presets is to begin in the next answer; null for where it does.
     const presetsOf = tabs.stateOf(() => ({wanted: null}));
     const switchOf = tabs.stateOf(() => ({isOffByHand: false}));
@@ -34,13 +35,36 @@
     }
 
     function weigh(tab, field) {
-        const weight = Math.min(2, Math.max(0, Number(field.value) || 0));
-        const id = field.closest('[data-id]').dataset.id;
-        field.value = weight;
-        const onAnswer = answer => {
-            if (!answer) field.value = field.defaultValue;
-        };
-        request(tab, {do: 'weigh', picture_id: id, weight, onAnswer});
+        const id = pictureOf(field);
+        const weight = field.value === '' ? NaN : Math.min(2, Math.max(0, Number(field.value)));
+        const isChange = !Number.isNaN(weight) && weight !== weightOf(tab, id);
+        if (isChange) {
+            request(tab, {do: 'weigh', picture_id: id, weight, onAnswer: () => show(tab, id)});
+        }
+        show(tab, id);
+    }
+
+    /** Leaves a field as if nothing had been typed. */
+    function cancel(tab, field) {
+        field.value = weightOf(tab, pictureOf(field));
+        // Else what was typed would still wait to be told.
+        field.dispatchEvent(new Event('change', {bubbles: true}));
+    }
+
+    function pictureOf(node) {
+        return node.closest('[data-id]').dataset.id;
+    }
+
+    /** Lets a picture's field show what counts. */
+    function show(tab, id) {
+        const field = element(tab, 'lists').querySelector(`[data-id='${id}'] [data-do=weigh]`);
+        if (field) field.value = weightOf(tab, id);
+    }
+
+    /** What counts once all that was pressed is answered. */
+    function weightOf(tab, id) {
+        const isMeant = each => each.do === 'weigh' && each.picture_id === id;
+        return presses.pending(tab).filter(isMeant).pop()?.weight ?? tabs.weightOf(tab, id);
     }
 
     function isOpen(tab, panel) {
@@ -54,8 +78,19 @@
     // ---- the history ----------------------------------------------------------------------------
 
     function search(tab, field) {
+        clearTimeout(historyOf(tab).timer);
+        if (field.value === historyOf(tab).search) return;
         Object.assign(historyOf(tab), {search: field.value, offset: 0});
+        // Of those that are still waiting, only the last one would be seen.
+        presses.drop(tab, each => each.do === 'history');
         request(tab, {do: 'history'});
+    }
+
+    /** Searches once the typing pauses. */
+    function searchSoon(tab) {
+        const field = () => element(tab, 'history').querySelector('.fabric-search');
+        clearTimeout(historyOf(tab).timer);
+        historyOf(tab).timer = setTimeout(() => field() && search(tab, field()), TYPING_MS);
     }
 
     function turn(tab, button, direction) {
@@ -113,9 +148,8 @@
         for (const tile of element(tab, 'history').querySelectorAll('[data-id]')) {
             const mark = tabs.listOf(tab, tile.dataset.id);
             thumbs.setMark(tile, mark);
-            for (const list of LISTS) {
-                const use = tile.querySelector(`.fabric-use-${list}`);
-                const isPressed = String(mark === list);
+            for (const use of tile.querySelectorAll('[data-do=activate]')) {
+                const isPressed = String(mark === use.dataset.to);
                 if (use.getAttribute('aria-pressed') !== isPressed) {
                     use.setAttribute('aria-pressed', isPressed);
                 }
@@ -137,6 +171,7 @@
         // end of a page its body may be empty already, and a browser that crashes says no end.
         tick(tab, '-checkbox')?.addEventListener('input', event => {
             storage.keepOn(tab.name, event.target.checked);
+            if (event.target.checked) messages.switchedOn(tab);
         });
     }
 
@@ -147,6 +182,16 @@
                 const button = event.target.closest('button[data-do]');
                 if (button) press(tab, button);
             });
+            panel.addEventListener('keydown', ({key, target, isComposing}) => {
+                const isCancel = key === 'Escape' && !isComposing && target.dataset.do === 'weigh';
+                if (isCancel) cancel(tab, target);
+            });
+            for (const kind of ['input', 'compositionend']) {
+                panel.addEventListener(kind, ({target, isComposing}) => {
+                    // An answer replaces the field, which would end what an input method composes.
+                    if (target.matches('.fabric-search') && !isComposing) searchSoon(tab);
+                });
+            }
             // Browsers tell a change as well where an answer replaces what is being typed into.
             panel.addEventListener('change', ({target}) => queueMicrotask(() => {
                 if (target.isConnected && target.dataset.do) press(tab, target);

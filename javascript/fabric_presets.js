@@ -1,8 +1,7 @@
 // Owns: the list of presets: saving, renaming, deleting, and their files. Knows the HTML of
 // lib_fabric/page/html/presets.py.
 
-(window.fabricParts ??= {}).presets = ({tabs, presses, accordion, pictures, texts}) => {
-    const PART_BYTES = 3 * 1024 * 1024;
+(window.fabricParts ??= {}).presets = ({tabs, presses, accordion, pictures, texts, messages}) => {
     const {element} = tabs;
     const {request} = presses;
     const newNames = tabs.stateOf(() => new Map());
@@ -50,23 +49,12 @@
 
     // ---- files ----------------------------------------------------------------------------------
 
-    /** Sends a file in parts that gradio's connection carries. */
-    function bring(tab, file) {
-        const parts = Math.max(1, Math.ceil(file.size / PART_BYTES));
-        const onAnswer = answer => {
-            // The rest of this file is of no use then; other files go on.
-            if (!answer || answer.note?.failed) presses.drop(tab, each => each.file === file);
-        };
-        for (let part = 0; part < parts; part++) {
-            const load = async () => ({data: await base64(file, part)});
-            request(tab, {do: 'import', name: file.name, part, parts, load, file, onAnswer});
+    function bring(tab, files) {
+        messages.begin(tab, 'import', files.length);
+        for (const file of files) {
+            const onEnd = answer => messages.end(tab, 'import', file.name, answer);
+            pictures.send(tab, {do: 'import', name: file.name}, () => file, onEnd);
         }
-    }
-
-    async function base64(file, part) {
-        const start = part * PART_BYTES;
-        const url = await pictures.dataUrl(file.slice(start, start + PART_BYTES));
-        return url.slice(url.indexOf(',') + 1);
     }
 
     /** Lets the browser save a file that came with an answer: {name, data in base64}. */
@@ -90,7 +78,7 @@
             request(tab, {do: 'export', name: nameOf(button), onAnswer: takeFile});
         });
         accordion.on('import', tab => {
-            pictures.choose('.zip', true, files => files.forEach(file => bring(tab, file)));
+            pictures.choose('.zip', true, files => bring(tab, files));
         });
         for (const tab of tabs.all()) {
             element(tab, 'presets').addEventListener('keydown', event => {

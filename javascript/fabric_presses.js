@@ -1,12 +1,10 @@
 // Owns: what is sent when, and what becomes of the answer; Generate waits for it. Knows the hidden
 // fields and buttons of lib_fabric/page/relay.py; not what a press is about.
 
-(window.fabricParts ??= {}).presses = ({tabs, storage, texts}) => {
+(window.fabricParts ??= {}).presses = ({tabs, storage, messages}) => {
     const ANSWER_MS = 120000;
     // What leaves lists and settings as they are.
     const ASIDE = ['history', 'presets', 'save', 'rename', 'delete', 'export', 'import'];
-    // What brings a file, of which several may be chosen at once.
-    const FILES = ['add', 'import'];
     // Whatever sends the tab's form to the server as it stands; 'enqueue' is Agent Scheduler's.
     const GENERATE = ['generate', 'upscale', 'enqueue'];
     const PROMPTS = ['prompt', 'neg_prompt'];
@@ -40,11 +38,13 @@
     /**
      * Sends an action when its turn comes. Some of its fields stay here: `address` of the gallery
      * picture that is meant; `toggles`, whether the same thumb again takes a rating back; `load()`,
-     * which resolves to what else is sent; `file` that it is a part of; `onAnswer(answer)`, called
-     * with null where none came.
+     * which resolves to what else is sent; `onAnswer(answer)`, called with null where none came.
+     * `isNext`: before all that is waiting.
      */
-    function request(tab, action) {
-        queueOf(tab).waiting.push(action);
+    function request(tab, action, isNext = false) {
+        const {waiting} = queueOf(tab);
+        if (isNext) waiting.unshift(action);
+        else waiting.push(action);
         tell(tab);
         sendNext(tab);
     }
@@ -106,7 +106,7 @@
         queueOf(tab).sent = [given.liked, given.disliked];
         queueOf(tab).asked[channel] = action.number;
         const index = isRating(action) ? confirmedIndex(action, given.gallery, entryPath) : -1;
-        const {address, toggles, load, file, onAnswer, ...sent} = action;
+        const {address, toggles, load, onAnswer, ...sent} = action;
         return Object.values({...given, action: JSON.stringify({...sent, index})});
     }
 
@@ -169,8 +169,7 @@
         if (answer) tabs.take(tab, action, answer);
         const unanswered = unansweredLists(tab, action, before);
         if (unanswered) queue.waiting.unshift(syncOf(unanswered));
-        const isFile = each => FILES.includes(each.do);
-        texts.say(tab, answer, {isOfFile: isFile(action), isFollowed: queue.waiting.some(isFile)});
+        messages.take(tab, action, answer);
         // A picture without what was pressed before it is not what the user has asked for.
         if (!answer && !ASIDE.includes(action.do)) dropHeld(tab);
         action.onAnswer?.(answer);

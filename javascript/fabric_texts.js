@@ -1,11 +1,10 @@
-// Owns: what is said below the gallery; and texts in the page's language where the host's own pass
-// does not get: attributes inside HTML that is replaced, texts with an emoji, and what is put
-// together from parts. Of that the server sends a message along: [key, ...parameters], the key being
-// a text of localizations/*.json with {} for each parameter; the translation has {1}, {2} … for
-// them. A parameter is a text as it is, {time} in UTC, or again a message.
+// Owns: texts in the page's language where the host's own pass does not get: attributes inside HTML
+// that is replaced, texts with an emoji, and what is put together from parts. Of that the server
+// sends a message along: [key, ...parameters], the key being a text of localizations/*.json with {}
+// for each parameter; the translation has {1}, {2} … for them. A parameter is a text as it is,
+// {time} in UTC, or again a message.
 
-(window.fabricParts ??= {}).texts = ({tabs}) => {
-    const NOTE_MS = 8000;
+(window.fabricParts ??= {}).texts = () => {
     const ATTRIBUTES = ['title', 'aria-label', 'alt', 'placeholder'];
     const OURS = '[id*="_fabric_"], [data-fabric-thumbs]';
     // What a user wrote is not ours to translate, though it may read like one of our words.
@@ -18,8 +17,6 @@
     let patterns = null;
     // The note that came last, which gradio shows in a toast as it is.
     let toast = null;
-    // What was said of files that were chosen together, and what takes it away again.
-    const noteOf = tabs.stateOf(() => ({ofFiles: [], timer: null}));
 
     // ---- messages -------------------------------------------------------------------------------
 
@@ -118,50 +115,6 @@
             .map(([pattern, text]) => [new RegExp(`^${pattern}$`, 'i'), text]);
     }
 
-    // ---- what is said below the gallery's buttons -----------------------------------------------
-
-    /**
-     * Says what gradio's own messages cannot: that no answer came; an answer's note where there is
-     * no queue and so no toast; and those of several files chosen at once, since each press takes
-     * away the toast of the one before. `isOfFile`: beside what was said of files before;
-     * `isFollowed`: other files are waiting.
-     */
-    function say(tab, answer, {isOfFile, isFollowed}) {
-        const note = answer?.note;
-        if (note) translateToast(note);
-        const lines = isOfFile ? noteOf(tab).ofFiles : [];
-        const hasToast = window.gradio_config.enable_queue && !isFollowed && !lines.length;
-        if (note && !hasToast) lines.push(textOf(note));
-        if (!answer) lines.push(translate('The WebUI did not answer. Try again.'));
-        if (isOfFile) noteOf(tab).ofFiles = lines;
-        if (!answer || !hasToast) showNote(tab, lines);
-    }
-
-    function showNote(tab, lines) {
-        const state = noteOf(tab);
-        clearTimeout(state.timer);
-        const row = gradioApp().getElementById(`image_buttons_${tab.name}`);
-        if (!row || !lines.length) {
-            hideNote(tab);
-            return;
-        }
-        let note = tabs.element(tab, 'toast');
-        if (!note) {
-            note = document.createElement('p');
-            note.id = `${tab.name}_fabric_toast`;
-            note.className = 'fabric-toast';
-            note.setAttribute('role', 'status');
-            row.after(note);
-        }
-        note.textContent = lines.join('\n');
-        state.timer = setTimeout(() => hideNote(tab), NOTE_MS);
-    }
-
-    function hideNote(tab) {
-        tabs.element(tab, 'toast')?.remove();
-        noteOf(tab).ofFiles = [];
-    }
-
     // ---- the page -------------------------------------------------------------------------------
 
     function elementOf(node) {
@@ -205,5 +158,5 @@
         });
     }
 
-    return {start, translate, textOf, say};
+    return {start, translate, textOf, translateToast};
 };

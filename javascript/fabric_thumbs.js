@@ -2,7 +2,7 @@
 // say and show, the same below the gallery, over a thumbnail, on the preview and in the viewer.
 /* global opts */
 
-(window.fabricParts ??= {}).thumbs = ({tabs, presses, texts}) => {
+(window.fabricParts ??= {}).thumbs = ({tabs, presses, texts, messages}) => {
     const {LISTS} = tabs;
     const FACES = {liked: '👍', disliked: '👎'};
     const LABELS = {
@@ -76,7 +76,10 @@
         }
         const large = root.querySelector('.preview > img');
         if (large) setMark(large.parentElement, tabs.markOf(tab, addressOf(large)));
-        const selected = tabs.markOf(tab, selectedPicture(tab).address);
+        const picture = selectedPicture(tab);
+        const first = addressOf(root.querySelector('.thumbnail-item img'));
+        messages.lookAt(tab, JSON.stringify([picture, first]));
+        const selected = tabs.markOf(tab, picture.address);
         for (const list of LISTS) {
             const button = tabs.element(tab, BUTTON_IDS[list]);
             if (!button) continue;

@@ -1,4 +1,4 @@
-"""Pictures from outside, made safe: decoded, flattened to RGB and named by their content.
+"""Pictures from outside, made safe: decoded, made sRGB without alpha, named by their content.
 
 Knows Pillow and numpy; not the store, not the host.
 """
@@ -18,7 +18,9 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lib_fabric.colours import Conversion, to_srgb
 from lib_fabric.errors import FabricError
+from lib_fabric.png_metadata import without_unread
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_FILE_BYTES = 48 * 1024 * 1024
@@ -49,7 +51,9 @@ class Picture:
 
 
 def from_image(image: Image.Image, name: str = "picture") -> Picture:
-    """Returns `image` (any Pillow mode) as a picture: EXIF rotation applied, alpha on white.
+    """Returns `image` (any Pillow mode) as a picture: upright, in sRGB, alpha on white.
+
+    Colours are converted by the embedded ICC profile; how it lies, EXIF says.
 
     Args:
         name: what a message calls this picture, such as 'liked[2]'.
@@ -107,10 +111,7 @@ def open_base64(text: str, name: str = "picture") -> OpenedPicture:
     """As `decode_base64`, but for the decoding."""
     prefix = _DATA_URL.match(text)
     payload = text[prefix.end() :] if prefix else text
-    if len(payload) > MAX_FILE_BYTES * 4 // 3 + 4:
-        raise FabricError(
-            "{} is larger than {} MB. Send a smaller file.", name, MAX_FILE_BYTES // 2**20
-        )
+    refuse_too_many_bytes(len(payload) * 3 // 4 - 3, name)
     try:
         data = base64.b64decode("".join(payload.split()), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -131,7 +132,10 @@ def open_picture(file: BinaryIO, name: str = "picture") -> OpenedPicture:
         with warnings.catch_warnings():
             # Pillow only warns between its limit and twice that; our own limit decides.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=FORMATS)
+            sparse, profile = without_unread(file)
+            image = Image.open(sparse, formats=FORMATS)
+            if profile is not None:
+                image.info["icc_profile"] = profile
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
@@ -141,6 +145,14 @@ def open_picture(file: BinaryIO, name: str = "picture") -> OpenedPicture:
         raise FabricError("{} is damaged and cannot be read.", name) from error
     _check_size(image, name)
     return OpenedPicture(image, name)
+
+
+def refuse_too_many_bytes(count: int, name: str = "The file") -> None:
+    """Raises FabricError where a picture's file may not be as large."""
+    if count > MAX_FILE_BYTES:
+        raise FabricError(
+            "{} is larger than {} MB. Send a smaller file.", name, MAX_FILE_BYTES // 2**20
+        )
 
 
 def picture_id(rgb: Image.Image) -> str:
@@ -203,10 +215,16 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
     In strips, since what lies between may take several times the room of either.
     """
+    convert = to_srgb(image.info.get("icc_profile"), _plain_mode(image))
     rgb = Image.new("RGB", image.size)
     for box in _strips(image):
-        rgb.paste(_flatten(image.crop(box)), box)
+        rgb.paste(_flatten(image.crop(box), convert), box)
     return rgb
+
+
+def _plain_mode(image: Image.Image) -> str:
+    """The mode whose colours a picture has: deep grey is read as plain grey."""
+    return "L" if image.mode in _SIXTEEN_BIT_MODES else image.mode
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
@@ -216,17 +234,27 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
         yield (0, top, image.width, min(top + rows, image.height))
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def _flatten(image: Image.Image, convert: Conversion | None) -> Image.Image:
     if image.mode in _SIXTEEN_BIT_MODES:
-        # Pillow clips 16 bit grey at 255 on conversion, which leaves white; scale instead.
-        levels = np.asarray(image, dtype=np.float64)
-        grey = np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8)
-        clear = image.info.get("transparency")  # of PNG: one level that is not to be seen
-        if isinstance(clear, int):
-            grey[levels == clear] = 255
-        return Image.fromarray(grey).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(ground, rgba).convert("RGB")
-    return image.convert("RGB")
+        image = _eight_bit_grey(image)
+    is_clear = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+    if not is_clear:
+        return convert(image) if convert else image.convert("RGB")
+    rgba = image.convert("RGBA")
+    if convert:
+        colours = convert(rgba)
+        colours.putalpha(rgba.getchannel("A"))
+        rgba = colours
+    ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+    return Image.alpha_composite(ground, rgba).convert("RGB")
+
+
+def _eight_bit_grey(image: Image.Image) -> Image.Image:
+    """Pillow clips 16 bit grey at 255 on conversion, which leaves white."""
+    levels = np.asarray(image, dtype=np.float64)
+    grey = Image.fromarray(np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8))
+    clear = image.info.get("transparency")  # of PNG: one level that is not to be seen
+    if isinstance(clear, int):
+        alpha = np.where(levels == clear, 0, 255).astype(np.uint8)
+        grey.putalpha(Image.fromarray(alpha))
+    return grey

@@ -15,21 +15,21 @@ from lib_fabric.pictures import is_full_id
 
 @dataclass(frozen=True)
 class Change:
-    """The entry of one picture before a press, and which one the press has left.
+    """The entry that one picture had before a press, and which one the press has left.
 
     Attributes:
-        before: the entry; None if there was none.
+        before: the entry.
         after: the time of the entry that the press has left; None if it has left none.
     """
 
     picture_id: str
-    before: HistoryEntry | None = None
+    before: HistoryEntry
     after: float | None = None
 
     def to_text(self) -> str:
         """As JSON."""
-        before = self.before and self.before.to_values()
-        return json.dumps({"picture_id": self.picture_id, "before": before, "after": self.after})
+        values = {"picture_id": self.picture_id, "before": self.before.to_values()}
+        return json.dumps({**values, "after": self.after})
 
     @classmethod
     def from_text(cls, text: str) -> Change | None:
@@ -39,9 +39,8 @@ class Change:
             picture_id, before, after = (values[each] for each in ("picture_id", "before", "after"))
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        entry = None if before is None else HistoryEntry.from_values(picture_id, before)
-        # An entry that cannot be read must not pass for "there was none".
-        is_sound = is_full_id(picture_id) and (entry is None) == (before is None)
-        if not is_sound or not (after is None or is_time(after)):
+        entry = HistoryEntry.from_values(picture_id, before)
+        is_sound = is_full_id(picture_id) and (after is None or is_time(after))
+        if entry is None or not is_sound:
             return None
         return cls(picture_id, entry, after)

@@ -27,6 +27,10 @@ _log = logging.getLogger(__name__)
 MAX_PRESETS_EACH_OWNER = 500
 
 
+class NameTakenError(FabricError):
+    """There is another preset of this name."""
+
+
 class Presets:
     """The presets of every login; names differ in more than upper and lower case.
 
@@ -75,8 +79,9 @@ class Presets:
         """Keeps `preset` under `name` and returns it with that name.
 
         Raises:
-            FabricError: the name is taken and `overwrite` is not set, a wrong setting, or a
-                picture that is not there for this owner.
+            NameTakenError: there is one, and `overwrite` is not set; all else is right then.
+            FabricError: a wrong name or setting, a picture that is not there for this owner, or no
+                room.
         """
         owner = clean_text(owner)
         preset = replace(preset, name=check_name(name), settings=check_settings(preset.settings))
@@ -220,5 +225,5 @@ def _check_room(connection: sqlite3.Connection, owner: str) -> None:
         )
 
 
-def _taken(name: str) -> FabricError:
-    return FabricError("There is a preset {} already.", shorten(name, 100))
+def _taken(name: str) -> NameTakenError:
+    return NameTakenError("There is a preset {} already.", shorten(name, 100))

@@ -29,11 +29,11 @@ class Action:
 
     Attributes:
         do: what is asked for. 'rate' and 'unrate' act on the gallery picture at `index`; 'add' on
-            the sent file `data`; 'activate', 'move', 'remove', 'weigh' and 'forget' on the picture
-            `picture_id`; 'clear' on the list `to`. 'open' asks for what the page had before;
-            'sync' for an answer to lists that infotext has set; 'restore' undoes, with the lists
-            as they were in `liked` and `disliked`; 'history' asks for the history. The rest acts
-            on the preset `name`, 'import' on one `part` of `parts` of a file.
+            the sent `part` of `parts` of a file; 'activate', 'move', 'remove', 'weigh' and
+            'forget' on the picture `picture_id`; 'clear' on the list `to`. 'open' asks for what the
+            page had before; 'sync' for an answer to lists that infotext has set; 'restore' undoes,
+            with the lists as they were in `liked` and `disliked`; 'history' asks for the history.
+            The rest acts on the preset `name`, 'import' on one `part` of `parts` of a file.
         number: which of the page's presses this is; the answer carries it back.
         switched_off: the user has unticked the accordion by hand.
         was_on: the accordion was ticked when this page, or the browser's last one, was closed.
@@ -41,6 +41,7 @@ class Action:
             `search`, from `offset` on.
         shows_presets: the list of presets is open, so the answer brings it along, from
             `presets_offset` on, where that has changed.
+        unreadable: the browser may not read the file that 'add' is about.
         change: what the action that 'restore' takes back has changed in the history.
     """
 
@@ -68,6 +69,7 @@ class Action:
     overwrite: bool = False
     part: int = 0
     parts: int = 1
+    unreadable: bool = False
 
 
 def parse_action(text: object) -> Action:

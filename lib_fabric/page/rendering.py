@@ -13,7 +13,7 @@ from functools import lru_cache
 from lib_fabric.library.library import Library
 from lib_fabric.library.store import missing_picture
 from lib_fabric.page.host import PageHost
-from lib_fabric.page.html.lists import counts_html, lists_html, note_html
+from lib_fabric.page.html.lists import counts_html, lists_html
 from lib_fabric.page.html.parts import Thumbnail
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
@@ -24,7 +24,7 @@ from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
 _MAX_THUMBNAILS = 512
 # By the name of the component; each setting's widget goes by the setting's name.
-PARTS = ("enabled", *LIST_NAMES, "counts", "lists", "note", "history", "presets")
+PARTS = ("enabled", *LIST_NAMES, "counts", "lists", "history", "presets")
 
 
 class Rendering:
@@ -62,7 +62,6 @@ class Rendering:
         limit = DEFAULT_MAX_PICTURES
         with nothing_raised(outcome):
             limit = self._host.max_pictures()
-        values["note"] = note_html(outcome.note)
         values["reply"] = reply_json(outcome, limit)
         return values
 
@@ -96,8 +95,8 @@ def reply_json(outcome: Outcome, limit: int) -> str:
             "limit": limit,
             "rated": outcome.picture_id,
             "change": change.to_text() if change else "",
-            # An entry has come or gone, which undo takes back even where the lists are the same.
-            "history_changed": bool(change and (change.before is None) != (change.after is None)),
+            # An entry is gone, which undo brings back even where the lists are the same.
+            "history_changed": bool(change and change.after is None),
             "note": _note(outcome.note),
             "confirm": _question(outcome.question),
             "file": _file(outcome.download),

@@ -68,16 +68,14 @@ class FabricTab:
         with enabled:
             with enabled.extra():
                 counts = self._html("counts", "fabric-counts-box")
-            note = self._html("note", "fabric-note-box")
+            self._html("note", "fabric-note-box")
             lists = self._html("lists", "fabric-lists", self._rendering.lists(Ratings(), ""))
             settings = SettingWidgets(self._tab, self._host).build()
             presets = self._panel("Presets", "presets", "fabric-presets-box")
             history = self._panel("History", "history", "fabric-history")
             boxes = self._relay.build(LIST_NAMES)
         arguments = {"enabled": enabled, **boxes, **settings}
-        parts = {
-            "counts": counts, "note": note, "lists": lists, "presets": presets, "history": history
-        }  # fmt: skip
+        parts = {"counts": counts, "lists": lists, "presets": presets, "history": history}
         self._components = arguments | parts
         self._settings = list(settings)
         self.infotext_fields = infotext_readers(arguments)

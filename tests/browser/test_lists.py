@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib_fabric.pictures import decode_bytes, from_image
+from tests.helpers.icc import ADOBE_RGB, gamma_curve, rgb_profile
+from tests.inputs.files import pixels
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -59,7 +63,8 @@ def test_the_same_file_twice_is_one_picture(opened, picture_files):
     opened.expect_lists(1, 0)
 
 
-def test_a_large_file_is_made_smaller_before_it_is_sent(opened, tmp_path):
+def test_a_large_file_arrives_as_it_is(opened, tmp_path):
+    """In parts that gradio carries; a browser that redraws it would change its colours."""
     sent = []
     opened.page.on("request", lambda request: sent.append(len(request.post_data_buffer or b"")))
     opened.page.on(
@@ -67,11 +72,36 @@ def test_a_large_file_is_made_smaller_before_it_is_sent(opened, tmp_path):
         lambda socket: socket.on("framesent", lambda frame: sent.append(len(frame))),
     )
     noise = np.random.default_rng(0).integers(0, 256, (1500, 2400, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "large.png")
-    assert (tmp_path / "large.png").stat().st_size > 6 * 2**20
-    opened.choose_files("liked", [tmp_path / "large.png"])
+    file = tmp_path / "large.png"
+    profile = rgb_profile(ADOBE_RGB, gamma_curve(2.2))
+    Image.fromarray(noise).save(file, icc_profile=profile, compress_level=1)
+    assert file.stat().st_size > 6 * 2**20
+    opened.choose_files("liked", [file])
     opened.expect_lists(1, 0)
+    assert opened.list_text("liked") == decode_bytes(file.read_bytes()).id
     assert 2**16 < max(sent) < 8 * 2**20
+
+
+def test_a_file_of_another_format_keeps_its_colours_and_size(opened, tmp_path):
+    image = Image.fromarray(pixels(1, 1200, 2400))
+    image.save(tmp_path / "picture.bmp")
+    opened.choose_files("liked", [tmp_path / "picture.bmp"])
+    opened.expect_lists(1, 0)
+    assert opened.list_text("liked") == from_image(image).id
+
+
+def test_small_and_large_files_have_the_same_limit(opened, tmp_path):
+    small, large = tmp_path / "small.png", tmp_path / "large.jpg"
+    image = Image.new("RGB", (9000, 7500), "teal")
+    image.save(small)
+    image.save(large, quality=50)
+    with large.open("ab") as file:
+        file.write(bytes(25 * 2**20))
+    assert small.stat().st_size < 2**20
+    for file in (small, large):
+        opened.choose_files("liked", [file])
+        opened.expect_note(f"{file.name} has more than 64 million pixels. Send a smaller one.")
+    opened.expect_lists(0, 0)
 
 
 def test_remove_move_and_clear(opened, picture_files):

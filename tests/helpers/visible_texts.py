@@ -41,7 +41,7 @@ def javascript_texts() -> set[str]:
     found = set()
     for path in sorted((ROOT / "javascript").glob("*.js")):
         code = re.sub(r"(?m)^\s*(//|/?\*).*$", "", path.read_text("utf-8"))
-        found |= set(re.findall(r"translate\('([^']+)'\)", code))
+        found |= set(re.findall(r"translate\('([^']+)'[,)]", code))
         for match in re.finditer(r"'((?:[^'\\\n]|\\.)*)'|`([^`]*)`", code):
             text = match[1] or re.sub(r"\$\{[^}]*\}", "{}", match[2] or "")
             is_key = re.fullmatch(r"[A-Z]\w*", text)

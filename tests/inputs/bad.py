@@ -10,7 +10,6 @@ from PIL import Image
 
 from tests.inputs.files import (
     bomb,
-    bomb_of_text,
     interlaced,
     pixels,
     png,
@@ -276,7 +275,6 @@ FILES = [
             ("PNG with a wrong checksum", _PNG[:45] + b"\xff" + _PNG[46:]),
             ("PNG without pixels", png(64, 48, b"")),
             ("half an interlaced PNG", interlaced(pixels())[:600]),
-            ("PNG bomb of text", bomb_of_text()),
         ]
     ),
     *(

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 from tests.inputs.files import (
+    bomb_of_text,
     interlaced,
     pixels,
     short_id,
@@ -127,6 +128,7 @@ def _files() -> list[GoodInput]:
         _one("JPEG turned", turned(_RGB, 8, "JPEG"), None),
         _one("unreadable EXIF", to_file(_IMAGE, exif=b"Exif\0\0no TIFF at all")),
         _one("colour profile", to_file(_IMAGE, icc_profile=profile)),
+        _one("PNG bomb of text", bomb_of_text(), pixels()),
         _one("broken colour profile", to_file(_IMAGE, icc_profile=b"no profile")),
         _one("hostile infotext inside", _with_comment()),
         _one("bytes behind the end", to_file(_IMAGE) + b"PK\x03\x04" + bytes(5000)),

@@ -155,12 +155,6 @@ def _bomb():
     return b"".join(parts)
 
 
-def _bomb_of_text(intact):
-    chunk = b"zTXtk\0\0" + zlib.compress(bytes(2**21))
-    packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return intact[:33] + packed + intact[33:]
-
-
 _DAMAGES = {
     "empty": lambda intact: b"",
     "cut": lambda intact: intact[: len(intact) // 2],
@@ -170,7 +164,6 @@ _DAMAGES = {
     "too small": lambda intact: _png(Image.new("RGB", (1, 1))),
     "header destroyed": lambda intact: intact[:16] + bytes(10) + intact[26:],
     "decompression bomb": lambda intact: _bomb(),
-    "bomb of text": _bomb_of_text,
 }
 
 

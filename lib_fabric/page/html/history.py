@@ -12,6 +12,7 @@ from html import escape
 from lib_fabric.library.history_entry import HistoryEntry
 from lib_fabric.page.html.parts import (
     ALTS,
+    MOVE_ICON,
     REMOVE_ICON,
     THUMBS,
     Thumbnail,
@@ -28,6 +29,7 @@ EMPTY_TEXT = "Every picture that you rate is kept here, with its prompt, seed an
 NOTHING_TEXT = "Nothing in the history matches."
 SEARCH_TEXT = "Search prompt, seed, checkpoint"
 _USE: dict[ListName, str] = {"liked": "Use as liked", "disliked": "Use as disliked"}
+_OTHER: dict[ListName, ListName] = {"liked": "disliked", "disliked": "liked"}
 _NEWER = ("newer", "Newer pictures", "Newer")
 _OLDER = ("older", "Older pictures", "Older")
 _MAX_PROMPT = 300
@@ -62,16 +64,15 @@ def _search(view: HistoryView) -> str:
 
 
 def _tile(entry: HistoryEntry, thumbnail: Thumbnail) -> str:
-    thumbs = "".join(
-        button_html("activate", _USE[name], thumb, f"fabric-use fabric-use-{name}", name)
-        for name, thumb in THUMBS.items()
-    )
+    verdict, other = entry.verdict, _OTHER[entry.verdict]
+    picture = picture_html(entry.picture_id, ALTS[verdict], thumbnail)
+    put_back = button_html("activate", _USE[verdict], picture, "fabric-use", verdict)
+    turn = button_html("activate", _USE[other], MOVE_ICON, "fabric-move", other)
     forget = button_html("forget", "Delete from the history", REMOVE_ICON, "fabric-remove")
-    picture = picture_html(entry.picture_id, ALTS[entry.verdict], thumbnail)
     return (
         f'<figure class="fabric-picture" data-id="{escape(entry.picture_id)}" '
-        f'data-verdict="{entry.verdict}" {attribute_html("title", _description(entry))}>'
-        f'{picture}<span class="fabric-verdict">{THUMBS[entry.verdict]}</span>{thumbs}{forget}'
+        f'data-verdict="{verdict}" {attribute_html("title", _description(entry))}>'
+        f'{put_back}<span class="fabric-verdict">{THUMBS[verdict]}</span>{turn}{forget}'
         "</figure>"
     )
 

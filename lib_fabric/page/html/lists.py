@@ -1,11 +1,9 @@
-"""The accordion's own HTML: counts in the title, the two lists of pictures, the message line.
+"""The accordion's own HTML: counts in the title, the two lists of pictures.
 
 Knows ratings and a source of thumbnails; not gradio.
 """
 
 from __future__ import annotations
-
-from html import escape
 
 from lib_fabric.page.html.parts import (
     ALTS,
@@ -16,9 +14,8 @@ from lib_fabric.page.html.parts import (
     attribute_html,
     button_html,
     picture_html,
-    texts_html,
 )
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Message
 from lib_fabric.ratings import WEIGHT, ListName, Rated, Ratings
 from lib_fabric.settings import format_number
 
@@ -49,17 +46,6 @@ def counts_html(ratings: Ratings[str]) -> str:
     """The badges in the title, such as '2 👍 1 👎'; nothing for an empty list."""
     badges = "".join(_count(name, len(ratings.of(name))) for name in THUMBS)
     return f'<span class="fabric-counts">{badges}</span>' if badges else ""
-
-
-def note_html(note: Note | None) -> str:
-    """The message line; empty for no message."""
-    if note is None:
-        return ""
-    kind = "warning" if note.is_warning else "info"
-    return (
-        f'<p class="fabric-note fabric-{kind}" role="status" {texts_html(text=note.message)}>'
-        f"{escape(note.text)}</p>"
-    )
 
 
 def lists_html(ratings: Ratings[str], thumbnail: Thumbnail) -> str:

@@ -38,7 +38,8 @@ def presets_html(view: PresetsView, thumbnail: Thumbnail) -> str:
     if view.total > PAGE_SIZE:
         body += pager_html(view.offset, len(view.presets), view.total, PAGE_SIZE, _PREVIOUS, _NEXT)
     bring = button_html("import", "Add a preset from a .zip file", "Import…", "fabric-text-button")
-    return f'{empty}{body}<div class="fabric-bar">{_new()}{bring}</div>'
+    # The bar first, so that a new row moves nothing under the pointer.
+    return f'<div class="fabric-bar">{_new()}{bring}</div>{empty}{body}'
 
 
 def _new() -> str:

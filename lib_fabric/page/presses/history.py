@@ -32,20 +32,22 @@ class HistoryEntries:
             entry = self._history.record(page.owner, page.tab, picture_id, verdict, details)
         except FabricError as error:
             return None, unwritten(error)
-        return Change(picture_id, known, entry.rated_at), None
+        # What was once rated stays, so undo takes no new entry out again.
+        return known and Change(picture_id, known, entry.rated_at), None
 
-    def forget(self, page: PageState, picture_id: str) -> Change:
-        """Takes a rating out.
+    def forget(self, page: PageState, picture_id: str) -> Change | None:
+        """Takes an entry out.
 
         Raises:
             FabricError: the disk fails.
         """
         known = self._history.find(page.owner, page.tab, picture_id)
         self._history.forget(page.owner, page.tab, picture_id)
-        return Change(picture_id, known)
+        return known and Change(picture_id, known)
 
     def take_back(self, page: PageState, change: Change) -> None:
-        """Undoes a change, unless another page of the same user has rated the picture since.
+        """Brings the entry before a change back, unless another page of the same user has rated
+        the picture since.
 
         Raises:
             FabricError: the disk fails.
@@ -53,9 +55,7 @@ class HistoryEntries:
         now = self._history.find(page.owner, page.tab, change.picture_id)
         if (now and now.rated_at) != change.after:
             return
-        if change.before is None:
-            self._history.forget(page.owner, page.tab, change.picture_id)
-        elif self._library.pictures_of(page.owner).find(change.picture_id) is not None:
+        if self._library.pictures_of(page.owner).find(change.picture_id) is not None:
             self._history.restore(page.owner, page.tab, change.before)
 
 

@@ -15,12 +15,17 @@ from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Outcome, PageState
-from lib_fabric.page.presses.history import HistoryEntries, unwritten
-from lib_fabric.pictures import Picture, decode_base64, from_image
+from lib_fabric.page.presses.arrivals import Arrivals
+from lib_fabric.page.presses.history import HistoryEntries
+from lib_fabric.pictures import Picture, decode_bytes, from_image, refuse_too_many_bytes
 from lib_fabric.ratings import ListName, Ratings
 
 _log = logging.getLogger(__name__)
 _UNREADABLE = "That picture could not be read. Generate it again."
+_OF_ANOTHER_SITE = (
+    "{} could not be read: browsers keep most pictures of other sites to themselves. Save it, "
+    "then drop the file."
+)
 _ALREADY: dict[ListName, str] = {
     "liked": "{} is liked already.",
     "disliked": "{} is disliked already.",
@@ -34,6 +39,7 @@ class PicturePresses:
         self._library = library
         self._entries = entries
         self._host = host
+        self._arrivals = Arrivals(refuse_too_many_bytes)
 
     def rate(self, action: Action, page: PageState) -> Outcome:
         """A thumb on a gallery picture."""
@@ -45,19 +51,28 @@ class PicturePresses:
         return Outcome(ratings, picture.id, note, change=change)
 
     def unrate(self, action: Action, page: PageState) -> Outcome:
-        """A thumb pressed again takes its rating back, out of the history as well."""
+        """A thumb pressed again takes its rating back; the history keeps it."""
         picture_id = from_image(self._shown_image(action, page)).id
-        outcome = Outcome(page.ratings.remove(picture_id), picture_id)
-        try:
-            outcome.change = self._entries.forget(page, picture_id)
-        except FabricError as error:
-            outcome.note = unwritten(error)
-        return outcome
+        return Outcome(page.ratings.remove(picture_id), picture_id)
 
     def add(self, action: Action, page: PageState) -> Outcome:
-        """A file of the user's own."""
+        """One part of a file of the user's own."""
         name = readable_name(action.name)
-        picture = decode_base64(action.data, name)
+        try:
+            return self._add(action, page, name)
+        except FabricError as error:
+            if name in error.parameters:
+                raise
+            # Several may be on their way: a person must know which of them it was.
+            return Outcome(page.ratings, note=Note(Message("{}: {}", name, Message.of(error))))
+
+    def _add(self, action: Action, page: PageState, name: str) -> Outcome:
+        if action.unreadable:
+            raise FabricError(_OF_ANOTHER_SITE, name)
+        data = self._arrivals.add(action, page)
+        if data is None:
+            return Outcome(page.ratings)
+        picture = decode_bytes(data, name)
         ratings = self._rated(page, picture, action.to)
         if ratings == page.ratings:
             note = Note(Message(_ALREADY[action.to], name), is_warning=False)
@@ -66,7 +81,7 @@ class PicturePresses:
         return Outcome(ratings, picture.id, note, change=change)
 
     def activate(self, action: Action, page: PageState) -> Outcome:
-        """A thumb in the history: into the list, or out of it if it is there."""
+        """A picture of the history: into the list, or out of it if it is there."""
         if page.ratings.list_of(action.picture_id) == action.to:
             return Outcome(page.ratings.remove(action.picture_id))
         picture_id = self._library.pictures_of(page.owner).find(action.picture_id)

@@ -11,6 +11,7 @@ from lib_fabric.errors import FabricError
 from lib_fabric.library import preset_archive
 from lib_fabric.library.library import Library
 from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
+from lib_fabric.library.presets import NameTakenError
 from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
@@ -27,7 +28,7 @@ class PresetPresses:
         self._library = library
         self._presets = library.presets
         self._max_pictures = max_pictures
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(preset_archive.refuse_too_many_bytes)
 
     def look(self, _action: Action, page: PageState) -> Outcome:
         """The list was opened."""
@@ -37,11 +38,13 @@ class PresetPresses:
         """The page's pictures and settings under a name."""
         if not page.ratings:
             raise FabricError("Rate a picture first: a preset holds rated pictures.")
-        taken = None if action.overwrite else self._presets.namesake(page.owner, action.name)
-        if taken is not None:
-            return Outcome(page.ratings, question=Message("Replace the preset {}?", taken))
         preset = Preset(action.name, page.settings, page.ratings)
-        saved = self._presets.save(page.owner, action.name, preset, action.overwrite)
+        try:
+            saved = self._presets.save(page.owner, action.name, preset, action.overwrite)
+        except NameTakenError:
+            # As it is spelled there.
+            taken = self._presets.namesake(page.owner, action.name) or action.name
+            return Outcome(page.ratings, question=Message("Replace the preset {}?", taken))
         return _told(page, saved.name, Message("Saved as {}.", saved.name))
 
     def load(self, action: Action, page: PageState) -> Outcome:
@@ -83,7 +86,7 @@ class PresetPresses:
             return Outcome(page.ratings, note=Note(Message("{}: {}", name, Message.of(error))))
 
     def _bring(self, action: Action, page: PageState) -> Outcome:
-        data = self._arrivals.add(page.owner, action.page, action.part, action.parts, action.data)
+        data = self._arrivals.add(action, page)
         if data is None:
             return Outcome(page.ratings)
         preset = preset_archive.from_zip(data, self._library.pictures_of(page.owner))

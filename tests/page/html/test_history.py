@@ -6,6 +6,8 @@ import json
 import re
 from html import unescape
 
+import pytest
+
 from lib_fabric.library.history_entry import Details, HistoryEntry
 from lib_fabric.page.html.history import HistoryView, history_html
 
@@ -38,3 +40,13 @@ def test_a_tile_of_a_file_says_only_when():
 
 def test_an_id_that_the_disk_has_garbled_is_no_html():
     assert "<b>" not in tile(HistoryEntry('"><b>', "liked", 0.0))
+
+
+@pytest.mark.parametrize(("verdict", "other"), [("liked", "disliked"), ("disliked", "liked")])
+def test_a_press_on_the_picture_puts_it_back_as_it_was_rated(verdict, other):
+    html = tile(HistoryEntry(A, verdict, 0.0))
+    buttons = re.findall(r'<button [^>]*data-do="(\w+)" data-to="(\w+)"[^>]*>(<\w+)', html)
+    assert buttons == [("activate", verdict, "<img"), ("activate", other, "<svg"),
+                       ("forget", "liked", "<svg")]  # fmt: skip
+    thumbs = {"liked": "👍", "disliked": "👎"}
+    assert f'<span class="fabric-verdict">{thumbs[verdict]}</span>' in html

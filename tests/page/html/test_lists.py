@@ -7,8 +7,7 @@ import re
 from html import unescape
 
 from lib_fabric.errors import FabricError
-from lib_fabric.page.html.lists import counts_html, lists_html, note_html
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.html.lists import counts_html, lists_html
 from lib_fabric.ratings import Ratings
 from tests.helpers.pictures import rated
 
@@ -46,12 +45,3 @@ def test_a_lost_picture_can_still_be_removed():
     html = lists_html(Ratings(rated(A)), lost)
     assert "<img" not in html
     assert 'data-do="remove"' in html
-
-
-def test_text_of_a_browser_is_escaped():
-    name = """<img src=x onerror="alert(1)">'"""
-    html = note_html(Note(Message("{} is not a picture.", name)))
-    assert "<img" not in html
-    (message,) = messages(html)
-    assert message == {"text": ["{} is not a picture.", name]}
-    assert note_html(None) == ""

@@ -85,7 +85,7 @@ def test_a_page_that_claims_anothers_picture_sees_it_nowhere(bob, library, secre
 
 
 def test_undo_writes_no_entry_of_anothers_picture(bob, library, secret, alice):
-    alice(do="unrate", index=0)
+    alice(do="forget", picture_id=secret)
     change = json.loads(alice.reply["change"])
     assert change["picture_id"] == secret
     bob(do="restore", change=json.dumps(change))

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 
 import pytest
 from PIL import Image
 
+from lib_fabric import pictures
 from lib_fabric.library.history_entry import Details
 from lib_fabric.page.outcome import PageState
 from lib_fabric.page.shown_pictures import ShownPictures
+from lib_fabric.pictures import decode_bytes
 from lib_fabric.ratings import Ratings
 from lib_fabric.settings import DEFAULT_MAX_PICTURES
 from tests.helpers.page_host import Pressing, gallery
 from tests.helpers.pictures import rated
+from tests.inputs.files import pixels, text_of, to_file, to_text
 
 A, B = ("a" * 64, "b" * 64)
 
 
 def _picture(colour):
     return Image.new("RGB", (24, 16), colour)
-
-
-def data_url(image, file_format="PNG"):
-    buffer = io.BytesIO()
-    image.save(buffer, file_format)
-    return f"data:image/{file_format.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def counts(outcome):
@@ -73,9 +68,9 @@ def test_moving_twice_is_moving_once(press):
 
 
 def test_a_file_is_added_kept_and_named(press):
-    outcome = press(do="add", to="disliked", name="cat.png", data=data_url(_picture("red")))
+    outcome = press(do="add", to="disliked", name="cat.png", data=text_of(_picture("red")))
     assert outcome.ratings.disliked == rated(outcome.picture_id)
-    again = press(do="add", to="disliked", name="cat.png", data=data_url(_picture("red")))
+    again = press(do="add", to="disliked", name="cat.png", data=text_of(_picture("red")))
     assert again.ratings == outcome.ratings
     assert again.note.text == "cat.png is disliked already."
     assert not again.note.is_warning
@@ -83,7 +78,7 @@ def test_a_file_is_added_kept_and_named(press):
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 def test_files_of_every_format(press, file_format):
-    outcome = press(do="add", to="liked", data=data_url(_picture("red"), file_format))
+    outcome = press(do="add", to="liked", data=text_of(_picture("red"), file_format))
     assert counts(outcome) == (1, 0)
 
 
@@ -145,13 +140,35 @@ def test_a_full_list_keeps_what_it_has(press):
 
 
 @pytest.mark.parametrize(
-    "data",
-    ["", "/etc/passwd", "http://example.org/x.png", "data:text/html;base64,PGI+", "%%%", "AAAA"],
+    ("data", "reason"),
+    [
+        ("", " is not a PNG, JPEG or WebP picture."),
+        ("AAAA", " is not a PNG, JPEG or WebP picture."),
+        ("/etc/passwd", ": The file did not arrive whole. Choose it again."),
+        ("http://example.org/x.png", ": The file did not arrive whole. Choose it again."),
+        ("%%%", ": The file did not arrive whole. Choose it again."),
+    ],
 )
-def test_a_file_that_is_no_picture_is_refused_by_name(press, data):
+def test_a_file_that_is_no_picture_is_refused_by_name(press, data, reason):
     outcome = press(do="add", to="liked", name="notes.txt", data=data)
     assert counts(outcome) == (0, 0)
-    assert outcome.note.text.startswith("notes.txt is n")
+    assert outcome.note.text == f"notes.txt{reason}"
+
+
+def test_a_file_in_parts_is_the_file(press):
+    data = to_file(Image.fromarray(pixels()))
+    for part, piece in enumerate((data[:100], data[100:])):
+        outcome = press(
+            do="add", to="liked", name="cat.png", part=part, parts=2, data=to_text(piece)
+        )
+    assert outcome.ratings.liked == rated(decode_bytes(data).id)
+
+
+def test_files_are_refused_at_the_limit_that_all_ways_in_have(press, monkeypatch):
+    monkeypatch.setattr(pictures, "MAX_FILE_BYTES", 2**20)
+    data = to_text(bytes(2**20 + 1))
+    outcome = press(do="add", to="liked", name="cat.png", data=data)
+    assert outcome.note.text == "cat.png: The file is larger than 1 MB. Send a smaller file."
 
 
 @pytest.mark.parametrize(
@@ -184,12 +201,6 @@ def test_the_history_follows_a_change_of_mind_and_keeps_the_details(press, libra
     press(do="move", to="disliked", picture_id=picture_id)
     (rating,) = library.history.page("", "txt2img")
     assert (rating.verdict, rating.details.seed) == ("disliked", 7)
-
-
-def test_a_thumb_pressed_again_leaves_nothing_in_the_history(press, library):
-    press(do="rate", index=0)
-    press(do="unrate", index=0)
-    assert history(library) == {}
 
 
 def test_forgetting_takes_a_picture_out_of_both(press, library):

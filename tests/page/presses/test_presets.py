@@ -60,6 +60,19 @@ def test_a_preset_needs_a_picture_and_a_name(press, library):
     assert preset_names(library.presets) == []
 
 
+def test_whether_to_replace_is_asked_only_where_all_else_is_right(saved, library, tmp_path):
+    """An answer to a question must not be told that it was for nothing."""
+    assert saved(do="save", name="warm").question.parameters == ("Warm",)
+    (path,) = tmp_path.rglob("*.png")
+    path.unlink()
+    lost = saved(do="save", name="warm")
+    assert (lost.question, lost.note.is_warning) == (None, True)
+    saved(do="clear")
+    empty = saved(do="save", name="warm")
+    assert empty.question is None
+    assert empty.note.text.startswith("Rate a picture first")
+
+
 def test_an_exported_preset_is_imported_elsewhere(saved, tmp_path):
     archive = saved(do="export", name="Warm").download
     assert archive.name == "Warm.fabric.zip"
@@ -104,7 +117,7 @@ def test_an_import_never_replaces_a_preset(saved, library):
 )
 def test_a_cut_import_is_said_and_forgotten(saved, library, parts):
     *_, outcome = [saved(do="import", name="Warm.zip", **part) for part in parts]
-    assert outcome.note.text == "Warm.zip: The file did not arrive whole. Import it again."
+    assert outcome.note.text == "Warm.zip: The file did not arrive whole. Choose it again."
     assert preset_names(library.presets) == ["Warm"]
 
 
