@@ -15,6 +15,8 @@
         lines: new Map(),
         // By kind: the files that were chosen last.
         files: new Map(),
+        // What stands there, and what the gallery showed when last looked.
+        rendered: '[]',
         shown: '',
         timer: null,
     }));
@@ -55,6 +57,10 @@
     }
 
     function render(tab) {
+        const rendered = JSON.stringify(Array.from(stateOf(tab).lines));
+        // Else each answer would have it read out again.
+        if (rendered === stateOf(tab).rendered) return;
+        stateOf(tab).rendered = rendered;
         const box = tabs.element(tab, 'note');
         const before = topOfLists(tab);
         box.querySelectorAll('.fabric-note').forEach(each => each.remove());
@@ -67,7 +73,9 @@
             box.append(line);
         }
         // What is under the pointer stays there, so that a second press is not one of another thing.
-        window.scrollBy({top: topOfLists(tab) - before, behavior: 'instant'});
+        if (tabs.element(tab, 'accordion').matches(':hover')) {
+            window.scrollBy({top: topOfLists(tab) - before, behavior: 'instant'});
+        }
     }
 
     function topOfLists(tab) {
