@@ -15,7 +15,7 @@ help:
 	@echo "make demo [ARGS=--once]  three rounds of feedback in the stand-in WebUI, then its page"
 	@echo "make test [ARGS=...]     all tests; ARGS go to pytest"
 	@echo "make bench [ARGS=...]    what feedback costs, against what the arithmetic says it must"
-	@echo "make fuzz [ARGS=...]     10,000 random operations; ARGS=\"requests --examples 1000\", --seed N"
+	@echo "make fuzz [ARGS=...]     10,000 random operations; ARGS=logins, ARGS=\"requests --examples 1000\", --seed N"
 	@echo "make soak [ARGS=...]     20 minutes of mixed load on the stand-in, and its memory"
 	@echo "make eval [ARGS=...]     how well feedback steers, by several protocols and baselines"
 	@echo "make lint                ruff"

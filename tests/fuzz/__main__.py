@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [pages | requests | soak]`: long runs; each prints its seed."""
+"""`python -m tests.fuzz [pages | logins | requests | soak]`: long runs; each prints its seed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import torch
 
 from tests.helpers.commands import running_webui, say
 
+_CHOICES = ("pages", "logins", "requests", "soak")
+
 
 def main() -> int:
     """The exit status: 0 if nothing broke."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("what", nargs="?", default="pages", choices=("pages", "requests", "soak"))
-    parser.add_argument("--operations", type=int, default=10_000, help="of pages")
+    parser.add_argument("what", nargs="?", default="pages", choices=_CHOICES)
+    parser.add_argument("--operations", type=int, default=10_000, help="of pages and logins")
     parser.add_argument("--examples", type=int, default=1000, help="of requests")
     parser.add_argument("--minutes", type=float, default=20, help="of soak")
     parser.add_argument("--clients", type=int, default=3, help="of soak")
@@ -32,17 +34,19 @@ def main() -> int:
 
         return soak(options.minutes, options.clients, seed)
     start = time.monotonic()
-    done = (_play if options.what == "pages" else _send)(options, seed)
+    done = (_send if options.what == "requests" else _play)(options, seed)
     say(f"{done} in {time.monotonic() - start:.0f} s, nothing broken")
     return 0
 
 
 def _play(options: argparse.Namespace, seed: int) -> str:
+    from tests.fuzz import login_operations, page_operations
     from tests.fuzz.machine import play
 
+    game = page_operations.GAME if options.what == "pages" else login_operations.GAME
     # A broken index is repaired with two lines in the log, each time.
     logging.disable(logging.WARNING)
-    done = play(options.operations, seed)
+    done = play(game, options.operations, seed)
     listed = ", ".join(f"{name} {count}" for name, count in sorted(done.items()))
     return f"{done.total()} operations ({listed})"
 

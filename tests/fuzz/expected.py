@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from tests.inputs.files import pixels, text_of
@@ -216,3 +220,53 @@ class Expected:
             return True
         self.presets[new_name] = self.presets.pop(name)
         return False
+
+
+class Own:
+    """Whose which picture is.
+
+    Attributes:
+        surely: by owner, what opens for them.
+        perhaps: what did once. A picture that was deleted by hand and brought again by somebody
+            else is still theirs who had it, as long as anything knows that.
+        present: what has a file.
+    """
+
+    def __init__(self, owners: Iterable[str]) -> None:
+        self.surely: dict[str, set[str]] = {who: set() for who in owners}
+        self.perhaps: dict[str, set[str]] = {who: set() for who in owners}
+        self.present: set[str] = set()
+
+    def bring(self, who: str, picture_ids: Iterable[str]) -> None:
+        """A login brings pictures; nobody owns what comes without one."""
+        for each in picture_ids:
+            self.present.add(each)
+            if who:
+                self.surely[who].add(each)
+                self.perhaps[who].add(each)
+
+    def lose(self, picture_id: str) -> None:
+        """Its file is gone."""
+        self.present.discard(picture_id)
+        for each in self.surely.values():
+            each.discard(picture_id)
+
+    def opens(self, who: str, picture_id: str) -> bool | None:
+        """Whether an id opens a picture; None where both are right."""
+        if picture_id not in self.present or picture_id not in self.perhaps[who]:
+            return False
+        return True if picture_id in self.surely[who] else None
+
+
+def pictures_in(data: bytes) -> list[str]:
+    """The ids of the pictures in an exported file, by their pixels."""
+    found = []
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            if name.endswith(".png"):
+                with Image.open(io.BytesIO(archive.read(name))) as picture:
+                    rgb = np.asarray(picture.convert("RGB"))
+                height, width, _ = rgb.shape
+                named = f"{width}x{height}:".encode() + rgb.tobytes()
+                found.append(hashlib.sha256(named).hexdigest())
+    return found

@@ -1,16 +1,14 @@
 """A WebUI in small for random sequences: pages that rate, a library on disk, generations on a tiny
 U-Net, and a plain-Python idea of what must come out. Whatever differs is an AssertionError.
 
-To add an operation: a method here that keeps `Expected` right, and a line in machine.py.
+To add an operation: a method here that keeps `Expected` right, and a line in page_operations.py.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +21,11 @@ from lib_fabric.page.outcome import PageState
 from lib_fabric.page.presses.presses import Presses
 from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.ratings import Rated, Ratings
-from lib_fabric.steering.host import Step
-from lib_fabric.steering.latents import LatentCache
-from lib_fabric.steering.references import PROBE_SIZE
-from lib_fabric.steering.session import FabricSession
-from lib_fabric.steering.state_cache import StateCache
+from lib_fabric.request import FabricRequest
 from tests.fuzz.expected import IDS, IMAGES, NUM_PICTURES, TABS, TEXTS, Expected
-from tests.helpers.denoising import fingerprint, make_step
-from tests.helpers.fake_host import FakeHost
+from tests.fuzz.generating import Generating
 from tests.helpers.page_host import FakePageHost
 from tests.helpers.presets import preset_names
-from tests.helpers.tiny_unet import make_inputs, make_tiny_unet
-from tests.helpers.unet_patch import UnetPatch
-
-STATES_BYTES = 2 * 2**20  # less than the pictures of one page need, so that some are dropped
-FAULTS = ("encode", "null_conditioning", "callback", "unet", "interrupt", "memory")
-ROWS = 2
-
-
-class Interrupted(BaseException):
-    """As the host's: no Exception."""
 
 
 class World:
@@ -52,20 +35,16 @@ class World:
         self._folder = Path(tempfile.mkdtemp(prefix="fabric-fuzz-"))
         self.expected = Expected()
         self._made: dict[tuple, torch.Tensor] = {}
-        self._unet = make_tiny_unet()
-        self._patch = UnetPatch(self._unet)
-        self._band = (0, 0)
-        self._inputs = make_inputs(ROWS)
-        self._clean = fingerprint(self._unet)
-        self._plain = self._run_unet()
+        self._generating = Generating()
         self.restart()
 
     def close(self) -> None:
         """The folder goes."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def check_files(self) -> None:
-        """At the end: every intact picture can really be read."""
+    def check_at_end(self) -> None:
+        """A generation without feedback is as at first, and every intact picture can be read."""
+        self._generating.check_plain()
         for picture_id in self.expected.intact:
             assert self._library.store.load(picture_id).id == picture_id
 
@@ -77,7 +56,7 @@ class World:
             max_pictures=lambda: self.expected.cap,
         )
         self._presses = Presses(self._library, host)
-        self._latents, self._states = LatentCache(max_latents=6), StateCache(STATES_BYTES)
+        self._generating.restart()
 
     def press(self, page: int, action: dict[str, Any], shown: list[int] = ()) -> None:
         """Carries out an action on a page whose gallery shows these pictures."""
@@ -132,6 +111,25 @@ class World:
         self, page: int, settings: dict[str, Any], fault: str | None = None, at: int = 1
     ) -> None:
         """The page's Generate button, with a fault at its Nth chance."""
+        request, generating = self._request(page, settings), self._generating
+        if request is None:
+            return
+        if not request.is_active:
+            generating.check_plain()
+            return
+        out = generating.sample(request, fault, at)
+        if out is None:
+            return
+        assert torch.isfinite(out).all()
+        lists = self.expected.pages[page]
+        weights = (tuple(lists.liked.items()), tuple(lists.disliked.items()))
+        key = (weights, tuple(sorted(settings.items())), generating.model_key)
+        if key not in self._made:
+            self._made[key] = generating.sample(request, is_fresh=True)
+        assert torch.equal(out, self._made[key]), "the same request, another result"
+
+    def _request(self, page: int, settings: dict[str, Any]) -> FabricRequest | None:
+        """What the page asks for; None where that must be refused, and is."""
         lists = self.expected.pages[page]
         texts = {name: _text(getattr(lists, name)) for name in ("liked", "disliked")}
         is_wrong = not lists.ids() <= self.expected.intact or lists.longest() > self.expected.cap
@@ -143,32 +141,25 @@ class World:
             assert is_wrong, error
             assert error.status_code == 422
             assert "liked" in str(error)
-            return
+            return None
         assert not is_wrong
-        counting = [each for each in lists.weights() if each > 0]
-        assert request.is_active == bool(counting)
-        out = self._sample(request, fault, at) if request.is_active else self._run_unet()
-        if out is None:
-            return
-        assert torch.isfinite(out).all()
-        key = (*texts.values(), tuple(sorted(settings.items())), self._patch.factor, self._band)
-        if key not in self._made:
-            nothing_kept = StateCache()
-            self._made[key] = self._sample(request, states=nothing_kept) if counting else out
-        assert torch.equal(out, self._made[key]), "the same request, another result"
-        if not counting:
-            assert torch.equal(out, self._run_unet())
+        assert request.is_active == any(each > 0 for each in lists.weights())
+        return request
 
     def patch(self, factor: float, band: tuple[int, int]) -> None:
         """Another extension's patch changes what the U-Net does at some timesteps."""
-        self._patch.factor, self._band = factor, band
-        self._patch.is_active = lambda timestep: band[0] <= timestep < band[1]
-        self._plain = self._run_unet()
+        self._generating.patch(factor, band)
+
+    def inpaint(self, page: int, settings: dict[str, Any], num_pictures: int, hidden: int) -> None:
+        """A batch of which a mask lets only a part be changed."""
+        request = self._request(page, settings)
+        if request is not None and request.is_active:
+            self._generating.check_batch(request, num_pictures, hidden)
 
     def fail(self, page: int, fault: str, at: int) -> None:
         """As `generate`, and a look at what a generation without feedback is then."""
         self.generate(page, {"end": 1}, fault, at)
-        self.check_plain()
+        self._generating.check_plain()
 
     def set_cap(self, cap: int) -> None:
         """The user changes the option."""
@@ -186,50 +177,9 @@ class World:
         for number in numbers:
             self.expected.keep(IDS[number])
 
-    def _sample(
-        self,
-        request: Any,
-        fault: str | None = None,
-        at: int = 1,
-        states: StateCache | None = None,
-    ) -> torch.Tensor | None:
-        """Two denoiser calls within a session; None if the fault has come to pass."""
-        host = _FaultyHost(self._unet, fault, at)
-        session = FabricSession(request, host, self._latents, states or self._states)
-        try:
-            with session.installed():
-                out = [self._denoise(session, host, progress) for progress in (0.0, 0.6)]
-        except (FabricError, RuntimeError, Interrupted) as error:
-            assert host.has_failed, error
-            return None
-        assert not host.has_failed, "a fault that nobody was told"
-        assert host.warnings == []
-        return torch.cat(out)
-
-    def _denoise(self, session: FabricSession, host: _FaultyHost, progress: float) -> torch.Tensor:
-        x = self._inputs[0]
-        # Each step has a noise level, and so a timestep, of its own.
-        alpha = 0.4 + progress / 2
-        step = make_step(ROWS, ROWS // 2, progress, alpha=alpha, size=tuple(x.shape[2:]))
-
-        def read_step() -> Step:
-            host.pass_by("callback")
-            return host.begin_step(step)
-
-        session.begin_step(read_step)
-        with host.failing_unet():
-            out = self._run_unet(1000 * (1 - alpha))
-        host.end_step()
-        session.end_step()
-        return out
-
-    def _run_unet(self, timestep: float = 500.0) -> torch.Tensor:
-        x, timesteps, context = self._inputs
-        return self._unet(x, torch.full_like(timesteps, timestep), context=context)
-
     def check(self) -> None:
         """The invariants that hold after every operation."""
-        assert fingerprint(self._unet) == self._clean, "something is left on the model"
+        self._generating.check()
         for lists in self.expected.pages:
             assert len(lists.ids()) == len(lists.liked) + len(lists.disliked)
         for picture_id in self.expected.present:
@@ -243,63 +193,10 @@ class World:
         leftovers = [each for each in self._folder.rglob(".new*") if each.is_file()]
         assert leftovers == [], "half-written files"
 
-    def check_plain(self) -> None:
-        """A generation without feedback is what it always was."""
-        assert torch.equal(self._run_unet(), self._plain)
-
 
 def _text(weights: dict[str, float]) -> str:
     """A list as the page sends it."""
     return " ".join(f"{each}*{weight}" for each, weight in weights.items())
-
-
-class _FaultyHost(FakeHost):
-    """Fails once, at the Nth time that it comes to `fault`."""
-
-    def __init__(self, unet: torch.nn.Module, fault: str | None, at: int) -> None:
-        super().__init__(unet)
-        self._fault, self._remaining = fault, at
-        self.has_failed = False
-
-    def pass_by(self, place: str) -> None:
-        """Counts, and fails where it is meant to."""
-        is_meant = place == self._fault or (place == "unet" and self._fault == "memory")
-        if not is_meant:
-            return
-        self._remaining -= 1
-        # A lack of memory lasts: one that passes is nothing that anybody is told of.
-        if self._remaining == 0 or (self._remaining < 0 and self._fault == "memory"):
-            self.has_failed = True
-            if place == "interrupt":
-                raise Interrupted
-            raise RuntimeError("CUDA out of memory" if self._fault == "memory" else "a fault")
-
-    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
-        self.pass_by("encode")
-        return super().encode(pixels)
-
-    def null_conditioning(self, size_latent: tuple[int, int]) -> Any:
-        self.pass_by("null_conditioning")
-        return super().null_conditioning(size_latent)
-
-    def stop_if_interrupted(self) -> None:
-        self.pass_by("interrupt")
-
-    @contextlib.contextmanager
-    def failing_unet(self) -> Iterator[None]:
-        """Within it every pass through the U-Net's middle, ours included, may fail."""
-        middle = self.current_unet.middle_block[1].transformer_blocks[0].attn2
-
-        def pass_by(_middle: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-            # What befalls the probe costs the kept states, and no picture.
-            if args[0].shape[1] != PROBE_SIZE[0] * PROBE_SIZE[1] // 4:
-                self.pass_by("unet")
-
-        handle = middle.register_forward_pre_hook(pass_by)
-        try:
-            yield
-        finally:
-            handle.remove()
 
 
 def _rated(weights: dict[str, float]) -> tuple[Rated[str], ...]:

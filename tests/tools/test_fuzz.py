@@ -2,19 +2,22 @@
 
 import re
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from lib_fabric.arguments import parse_arguments
 from lib_fabric.errors import FabricError
 from lib_fabric.library.store import PictureStore
 from lib_fabric.settings import FabricSettings
-from tests.fuzz.machine import OPERATIONS, play
+from tests.fuzz import login_operations, page_operations
+from tests.fuzz.machine import play
 from tests.fuzz.requests import arguments, names_a_field
 
 
-def test_random_presses_and_generations_break_no_invariant():
-    done = play(num_operations=300, seed=1)
-    assert set(done) == set(OPERATIONS), "this seed leaves something out: take another"
+@pytest.mark.parametrize("game", [page_operations.GAME, login_operations.GAME])
+def test_random_operations_break_no_invariant(game):
+    done = play(game, num_operations=300, seed=1)
+    assert set(done) == set(game.operations), "this seed leaves something out: take another"
 
 
 @settings(max_examples=400, suppress_health_check=list(HealthCheck))
