@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "lib_fabric"
 # Calls whose text is shown: errors, notes, and warnings below the pictures.
-_SAYING = {"FabricError", "UnsupportedModelError", "NameTakenError", "Note", "Message", "warn"}
+_ERRORS = {"FabricError", "UnsupportedModelError", "NameTakenError"}
+_SAYING = _ERRORS | {"Note", "Message", "warn"}
 _ATTRIBUTES = {"title", "alt", "aria-label", "placeholder"}
 _WORDS = re.compile(r"^[A-Z][a-z]*(['’][a-z]+)?([ ,;:.…]|$)")
 # What an error is sent back with by the API alone: the page's own components keep to the rules.
