@@ -31,7 +31,7 @@
     function pictureOf(gallery, item) {
         const items = Array.from(item.parentElement.querySelectorAll(':scope > .thumbnail-item'));
         const index = items.indexOf(item);
-        const address = item.querySelector('img')?.getAttribute('src');
+        const address = thumbs.addressIn(item);
         return address && index >= gridCount(gallery) ? {index, address} : null;
     }
 
@@ -45,7 +45,7 @@
     function find(tab, source) {
         const gallery = attached(tab);
         const items = gallery ? Array.from(gallery.root.querySelectorAll('.thumbnail-item')) : [];
-        const shown = items.filter(each => each.querySelector('img')?.src === source);
+        const shown = items.filter(each => thumbs.imageIn(each)?.src === source);
         // The same file twice in a gallery: then the selected one is shown.
         const item = shown.find(each => each.matches('.selected')) || shown[0];
         return item ? pictureOf(gallery, item) : null;
@@ -62,7 +62,7 @@
     function lookedAt(tab) {
         const gallery = attached(tab);
         if (!gallery || gallery.root.querySelector('.livePreview')) return null;
-        const large = gallery.root.querySelector('.preview > img');
+        const large = thumbs.imageIn(gallery.root.querySelector('.preview'));
         const node = gallery.item || large || gallery.root.querySelector('.thumbnail-lg');
         if (!node || !isInSight(node)) return null;
         return gallery.item ? pictureOf(gallery, gallery.item) : selectedPicture(gallery);
@@ -188,7 +188,7 @@
         gallery.isPending = pending.size > 0;
         hold(gallery);
         for (const node of gallery.root.querySelectorAll('.thumbnail-item, .preview')) {
-            const address = node.querySelector(':scope > img')?.getAttribute('src');
+            const address = thumbs.addressIn(node);
             const was = node.dataset.fabricPending;
             if (pending.has(address)) {
                 node.dataset.fabricPending = pending.get(address) || 'none';

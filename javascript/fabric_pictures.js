@@ -198,7 +198,7 @@
     /** The same for a picture in the result gallery. */
     function draggedFromGallery(tab, target) {
         const item = target.closest('.thumbnail-item, .preview');
-        const address = thumbs.addressOf(item?.querySelector(':scope > img'));
+        const address = thumbs.addressIn(item);
         if (!address) return null;
         const siblings = item.matches('.preview') ? [] : Array.from(item.parentElement.children);
         const index = siblings.filter(each => each.matches('.thumbnail-item')).indexOf(item);

@@ -22,8 +22,14 @@
 
     // ---- which picture --------------------------------------------------------------------------
 
-    function addressOf(image) {
-        return image ? image.getAttribute('src') : '';
+    /** The picture in a thumbnail of the gallery, or in its preview, where gradio 4 has a button. */
+    function imageIn(entry) {
+        return entry?.querySelector(':scope > img, :scope > .image-button > img');
+    }
+
+    /** The address of the picture there; '' for none. */
+    function addressIn(entry) {
+        return imageIn(entry)?.getAttribute('src') || '';
     }
 
     /** The selected picture; index -1 if none is, with the address of the only one if there is one. */
@@ -31,9 +37,9 @@
         const root = tabs.gallery(tab);
         const small = Array.from(root.querySelectorAll('.thumbnails > .thumbnail-small'));
         const index = small.findIndex(each => each.classList.contains('selected'));
-        if (index >= 0) return {index, address: addressOf(small[index].querySelector('img'))};
-        const all = root.querySelectorAll('.grid-container > .thumbnail-lg img');
-        return {index: -1, address: all.length === 1 ? addressOf(all[0]) : ''};
+        if (index >= 0) return {index, address: addressIn(small[index])};
+        const all = root.querySelectorAll('.grid-container > .thumbnail-lg');
+        return {index: -1, address: all.length === 1 ? addressIn(all[0]) : ''};
     }
 
     /** A press of the button below the gallery. */
@@ -72,12 +78,12 @@
         if (!root) return;
         // An attribute of our own: gradio rewrites the classes of these buttons as it likes.
         for (const item of root.querySelectorAll('.thumbnail-item')) {
-            setMark(item, tabs.markOf(tab, addressOf(item.querySelector('img'))));
+            setMark(item, tabs.markOf(tab, addressIn(item)));
         }
-        const large = root.querySelector('.preview > img');
-        if (large) setMark(large.parentElement, tabs.markOf(tab, addressOf(large)));
+        const preview = root.querySelector('.preview');
+        if (imageIn(preview)) setMark(preview, tabs.markOf(tab, addressIn(preview)));
         const picture = selectedPicture(tab);
-        const first = addressOf(root.querySelector('.thumbnail-item img'));
+        const first = addressIn(root.querySelector('.thumbnail-item'));
         messages.lookAt(tab, JSON.stringify([picture, first]));
         const selected = tabs.markOf(tab, picture.address);
         for (const list of LISTS) {
@@ -173,8 +179,8 @@
     }
 
     return {
-        FACES, start, press, rate, selectedPicture, addressOf, pendingRatings, setMark, keyFor, make,
-        show,
+        FACES, start, press, rate, selectedPicture, imageIn, addressIn, pendingRatings, setMark,
+        keyFor, make, show,
         /** Calls back with the tab whenever its gallery or what is rated may have changed. */
         onRefresh: listener => listeners.push(listener),
     };

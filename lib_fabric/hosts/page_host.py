@@ -1,6 +1,6 @@
-"""What the page needs of this family of WebUIs: gradio 3, and the host's own components.
+"""What the page needs of a WebUI: the host's own components, and what its gradio has.
 
-Knows `modules.ui_components` and gradio 3; fills `page.host.PageHost`.
+Knows `modules.ui_components`; fills `page.host.PageHost`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from PIL import Image
 
 from lib_fabric.hosts import options, pictures
 from lib_fabric.library.history_entry import Details
+from lib_fabric.page.gradio_versions import Gradio
 
 
-class WebuiPageHost:
+class WebuiPageHost(Gradio):
     """page.host.PageHost for AUTOMATIC1111's page and those made of it."""
-
-    entry_path = ("name",)
 
     def accordion(self, label: str, elem_id: str, elem_class: str, value: bool) -> Any:  # noqa: ANN401 (gradio component)
         """Its tick in an accordion's title."""
@@ -40,19 +39,6 @@ class WebuiPageHost:
     def keep_out_of_config(self, component: Any) -> None:  # noqa: ANN401 (gradio component)
         """Out of ui-config.json (modules/ui_loadsave.py)."""
         component.do_not_save_to_config = True
-
-    def javascript(self, code: str) -> Mapping[str, str]:
-        """As gradio 3 names it."""
-        return {"_js": code}
-
-    def toast(self, text: str, is_warning: bool) -> None:
-        """Not with --no-gradio-queue: gradio cannot then, and warns on the console for every try.
-
-        `fabric.js` shows the note itself.
-        """
-        blocks = getattr(gr.context.thread_data, "blocks", None)
-        if blocks is not None and blocks.enable_queue:
-            (gr.Warning if is_warning else gr.Info)(text)
 
     def login(self, request: gr.Request | None) -> str:
         """As gradio knows it."""

@@ -190,7 +190,7 @@ class FabricPage:
     def open_viewer(self) -> None:
         """Opens the selected picture in the host's full-size viewer."""
         # Before the host has prepared it, a press goes to the next picture instead.
-        self.gallery.locator(".preview > img[data-modded]").click()
+        self.gallery.locator(".preview img[data-modded]").click()
         expect(self.viewer).to_be_visible()
 
     def press_in_viewer(self, name: str) -> None:
