@@ -14,6 +14,7 @@ from lib_fabric.arguments import parse_arguments
 # At load time: the package is found on sys.path only while this file is being executed.
 from lib_fabric.errors import FabricError, doing
 from lib_fabric.hosts import (
+    family,
     infotexts,
     localization,
     logins,
@@ -23,9 +24,8 @@ from lib_fabric.hosts import (
     tasks,
     xyz_plot,
 )
-from lib_fabric.hosts.automatic1111.generation import WebuiHost
-from lib_fabric.hosts.automatic1111.steps import SamplingNow
 from lib_fabric.hosts.axes import with_cell_settings
+from lib_fabric.hosts.common.steps import SamplingNow
 from lib_fabric.hosts.page_host import WebuiPageHost
 from lib_fabric.infotext import infotext_entries
 from lib_fabric.library.library import Library
@@ -38,6 +38,7 @@ LIBRARY = Library(options.library_folder(), options.max_store_bytes, has_logins=
 LATENTS = LatentCache()
 STATES = StateCache()
 SAMPLING_NOW = SamplingNow()
+HOST = family.processing_host()
 
 
 class FabricScript(scripts.Script):
@@ -90,6 +91,10 @@ class FabricScript(scripts.Script):
     def process_batch(self, p, *args, **kwargs):
         sampling.wrap_sampling(p)
 
+    def process_before_every_sampling(self, p, *args, **kwargs):
+        # Before 1.9.0 there is no such event.
+        SAMPLING_NOW.begin_pass(p, kwargs["x"])
+
     def postprocess(self, p, processed, *args):
         # Loopback uses the same object again, and others copy all that lies on it.
         sampling.release_sampling(p)
@@ -100,7 +105,9 @@ class FabricScript(scripts.Script):
         options.configure_states(STATES)
         if not request.is_active:
             return
-        host = WebuiHost(p)
+        host = HOST(p)
+        if not host.can_steer():
+            return
         session = FabricSession(request, host, LATENTS, STATES)
         entries = infotext_entries(request, options.infotext_wanted())
         infotexts.set_entries(p, entries, self._has_part)
@@ -124,7 +131,7 @@ def _steered(p, host, session):
 
 
 script_callbacks.on_cfg_denoiser(SAMPLING_NOW.begin_step)
-script_callbacks.on_cfg_denoised(SAMPLING_NOW.end_step)
+getattr(script_callbacks, HOST.end_of_step)(SAMPLING_NOW.end_step)
 script_callbacks.on_ui_settings(options.add_options)
 script_callbacks.on_before_ui(xyz_plot.add_axes)
 script_callbacks.on_before_ui(localization.yield_to_whole_translations)

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from lib_fabric.hosts.automatic1111.generation import WebuiHost
+import torch
+
+from lib_fabric.hosts.common.processing import ProcessingHost
 from lib_fabric.steering.session import FabricSession
 
 
@@ -18,10 +20,10 @@ class SamplingNow:
     """The steered generations under way, innermost last; the host runs one request at a time."""
 
     def __init__(self) -> None:
-        self._generations: list[tuple[WebuiHost, FabricSession]] = []
+        self._generations: list[tuple[ProcessingHost, FabricSession]] = []
 
     @contextlib.contextmanager
-    def steered(self, host: WebuiHost, session: FabricSession) -> Iterator[None]:
+    def steered(self, host: ProcessingHost, session: FabricSession) -> Iterator[None]:
         """Steers one sampling."""
         self._generations.append((host, session))
         try:
@@ -29,6 +31,12 @@ class SamplingNow:
                 yield
         finally:
             self._generations.pop()
+            host.end_sampling()
+
+    def begin_pass(self, p: Any, x: torch.Tensor) -> None:  # noqa: ANN401 (the host's processing object)
+        """A pass of `p` over latents like `x` `[rows, C, h, w]` is about to be sampled."""
+        for host, session in self._generations[-1:]:
+            host.begin_pass(session, p, x)
 
     def begin_step(self, params: Any) -> None:  # noqa: ANN401 (the host's CFGDenoiserParams)
         """Arms feedback for the U-Net calls that follow."""
