@@ -14,6 +14,7 @@ from lib_fabric.arguments import parse_arguments
 # At load time: the package is found on sys.path only while this file is being executed.
 from lib_fabric.errors import FabricError, doing
 from lib_fabric.hosts import (
+    family,
     infotexts,
     localization,
     logins,
@@ -23,14 +24,12 @@ from lib_fabric.hosts import (
     tasks,
     xyz_plot,
 )
-from lib_fabric.hosts.automatic1111.generation import WebuiHost
-from lib_fabric.hosts.automatic1111.steps import SamplingNow
 from lib_fabric.hosts.axes import cell_settings
+from lib_fabric.hosts.common.steps import SamplingNow
 from lib_fabric.hosts.page_host import WebuiPageHost
 from lib_fabric.infotext import infotext_entries
 from lib_fabric.library.library import Library
 from lib_fabric.page.tab import FabricTab
-from lib_fabric.pictures import to_png
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
@@ -39,6 +38,7 @@ LIBRARY = Library(options.library_folder(), options.max_store_bytes, has_logins=
 LATENTS = LatentCache()
 STATES = StateCache()
 SAMPLING_NOW = SamplingNow()
+HOST = family.processing_host()
 
 
 class FabricScript(scripts.Script):
@@ -79,7 +79,7 @@ class FabricScript(scripts.Script):
             sharing.refuse(p, error, partial(tasks.ended_on_error, p))
             return
         if request.is_active:
-            sharing.carry(p, self.args_from, request, _to_file)
+            sharing.carry(p, self.args_from, request, LIBRARY.file_of)
         else:
             sharing.leave_out(p, self)
 
@@ -96,6 +96,10 @@ class FabricScript(scripts.Script):
     def process_batch(self, p, *args, **kwargs):
         sampling.wrap_sampling(p)
 
+    def process_before_every_sampling(self, p, *args, **kwargs):
+        # Before 1.9.0 there is no such event.
+        SAMPLING_NOW.begin_pass(p, kwargs["x"])
+
     def postprocess(self, p, processed, *args):
         # Loopback uses the same object again, and others copy all that lies on it.
         sampling.release_sampling(p)
@@ -107,7 +111,9 @@ class FabricScript(scripts.Script):
         options.configure_states(STATES)
         if not request.is_active:
             return
-        host = WebuiHost(p)
+        host = HOST(p)
+        if not host.can_steer():
+            return
         session = FabricSession(request, host, LATENTS, STATES)
         entries = infotext_entries(request, options.infotext_wanted())
         infotexts.set_entries(p, entries, self._has_part)
@@ -126,13 +132,6 @@ def _read_request(p, args):
     return parse_arguments(args, pictures, options.max_pictures(), cell_settings(p))
 
 
-def _to_file(picture):
-    try:
-        return LIBRARY.store.file(picture.id)
-    except FabricError:  # deleted meanwhile
-        return to_png(picture.image)
-
-
 @contextlib.contextmanager
 def _steered(p, host, session):
     with tasks.ended_on_error(p), SAMPLING_NOW.steered(host, session):
@@ -140,7 +139,7 @@ def _steered(p, host, session):
 
 
 script_callbacks.on_cfg_denoiser(SAMPLING_NOW.begin_step)
-script_callbacks.on_cfg_denoised(SAMPLING_NOW.end_step)
+getattr(script_callbacks, HOST.end_of_step)(SAMPLING_NOW.end_step)
 script_callbacks.on_ui_settings(options.add_options)
 script_callbacks.on_before_ui(xyz_plot.add_axes)
 script_callbacks.on_before_ui(localization.yield_to_whole_translations)

@@ -128,8 +128,10 @@ class SelfAttentionHooks:
     ) -> Any:  # noqa: ANN401 (as above)
         if self.plan is None:
             return original(*args, **kwargs)
-        call = partial(original, *args, **kwargs)
-        return self._retry.retry(call, "following the rated pictures")
+        return self._retry.retry(
+            lambda: original(*args, **{name: _spare(value) for name, value in kwargs.items()}),
+            "following the rated pictures",
+        )
 
     def _attend(
         self,
@@ -156,6 +158,13 @@ class SelfAttentionHooks:
             # Copied, since a part of a tensor keeps the whole of it in memory.
             own = [_join_tiles(each).clone() if num_rows > 1 else _join_tiles(each) for each in own]
             states[index] = KeyValues(*own) if merging is None else merging.merge(KeyValues(*own))
+
+
+def _spare(value: Any) -> Any:  # noqa: ANN401 (an argument of the U-Net's)
+    """What a call may use up and the next try still has: lists by name (ControlNet's outputs)."""
+    if isinstance(value, dict) and all(isinstance(each, list) for each in value.values()):
+        return {name: list(each) for name, each in value.items()}
+    return value
 
 
 def _join_tiles(states: torch.Tensor) -> torch.Tensor:

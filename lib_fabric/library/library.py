@@ -19,6 +19,7 @@ from lib_fabric.library.presets import Presets
 from lib_fabric.library.storage.background import BackgroundTask
 from lib_fabric.library.storage.database import Database
 from lib_fabric.library.store import SPARE_SECONDS, PictureStore
+from lib_fabric.pictures import Picture, to_png
 
 _log = logging.getLogger(__name__)
 # Room made at once, as a share of the limit: a full store is not listed at every rating.
@@ -70,6 +71,13 @@ class Library:
     def pictures_of(self, owner: str) -> OwnedPictures:
         """The pictures that `owner` may open: a login's name, '' without logins, or `API_OWNER`."""
         return OwnedPictures(owner, self.store, self._owners)
+
+    def file_of(self, picture: Picture) -> bytes:
+        """A picture as a PNG file: the kept one, or a new one where that was deleted meanwhile."""
+        try:
+            return self.store.file(picture.id)
+        except FabricError:
+            return to_png(picture.image)
 
     def enforce_limit(self) -> list[str]:
         """Brings the pictures under the limit: the longest unused go, with their ratings.

@@ -90,7 +90,7 @@ class FabricSession:
         self._active: _ActiveStep | None = None
         self._device = torch.device("cpu")
         self._error: Exception | None = None
-        self._is_sampling = False
+        self._is_sampling = self._is_prepared = False
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -117,7 +117,7 @@ class FabricSession:
                 self._states.clear()
             raise
         finally:
-            self._is_sampling = False
+            self._is_sampling = self._is_prepared = False
             self._error = self._active = None
             self._refresh.forget()
             self._pass.forget()
@@ -135,6 +135,31 @@ class FabricSession:
                     self._model.hook(self._host.model())
             except Exception as error:  # noqa: BLE001 (raised again in the next U-Net call)
                 self._error = self._error or error
+
+    def prepare_pass(self, read_step: Callable[[], Step]) -> int:
+        """Encodes what a pass may attend to before its first step, where the family needs that.
+
+        Never raises, as `begin_step`.
+
+        Args:
+            read_step: the pass's first step, as far as it is known.
+
+        Returns:
+            How many pictures that are.
+        """
+        if not self._is_sampling:
+            return 0
+        try:
+            with doing("preparing a pass"):
+                step = read_step()
+                picture_ids = self._weighing.picture_ids(step)
+                if picture_ids:
+                    self._enter_pass(step.sampling, picture_ids)
+                    self._is_prepared = True
+                return len(picture_ids)
+        except Exception as error:  # noqa: BLE001 (raised again in the next U-Net call)
+            self._error = self._error or error
+        return 0
 
     def begin_step(self, read_step: Callable[[], Step]) -> None:
         """Arms feedback for the U-Net calls of one step.
@@ -177,6 +202,10 @@ class FabricSession:
         modes, and since only the denoiser knows the pass's size in every version of the host."""
         model = self._host.model()
         if self._pass.is_of(sampling, model.unet):
+            if self._is_prepared:
+                # Others' hooks may have come since.
+                self._model.hook(model)
+                self._is_prepared = False
             self._pass.add(sampling, picture_ids)
             return
         self._refresh.forget()

@@ -5,7 +5,8 @@ Knows requests, methods and steps; not states, not the U-Net.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import replace
 
 from lib_fabric.attention.merging import Merging
 from lib_fabric.attention.plan import Attended, Reference
@@ -44,6 +45,17 @@ class Weighing:
             choose = self._method.conditional if row.is_conditional else self._method.unconditional
             attended[row] = choose(liked, disliked, numbers[row.picture % len(numbers)])
         return attended
+
+    def picture_ids(self, step: Step) -> Set[str]:
+        """Of the pictures that rows like those of `step` attend to, at any progress of its pass."""
+        at = (0.0, self._request.settings.start, 1.0)
+        steps = [self.attended(replace(step, progress=progress)) for progress in at]
+        return {
+            each.key.picture_id
+            for attended in steps
+            for row in attended.values()
+            for each in row.references
+        }
 
     def _weigh(
         self, name: ListName, strength: float, size_latent: tuple[int, int]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lib_fabric.errors import UnsupportedModelError
-from lib_fabric.hosts.automatic1111.layers import find_self_attention
+from lib_fabric.hosts.common.blocks import find_self_attention
 from tests.helpers.attention import installed, make_hooks, make_plan
 from tests.helpers.denoising import fingerprint
 from tests.helpers.tiny_unet import make_inputs, make_tiny_unet

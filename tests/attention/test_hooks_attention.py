@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lib_fabric.errors import FabricError
-from lib_fabric.hosts.automatic1111.layers import find_self_attention
+from lib_fabric.hosts.common.blocks import find_self_attention
 from tests.helpers import reference
 from tests.helpers.attention import capture_each, installed, make_plan
 from tests.helpers.tiny_unet import make_inputs

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import nn
 
 from lib_fabric.hosts.automatic1111.rows import RowCounter
-from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet, UnetConditioning
+from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet
+from lib_fabric.hosts.common.reference_pass import UnetConditioning
 from lib_fabric.pictures import Picture, from_image
 from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.request import FabricRequest

@@ -6,7 +6,8 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from lib_fabric.hosts.automatic1111.rows import RowCounter
-from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet, UnetConditioning
+from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet
+from lib_fabric.hosts.common.reference_pass import UnetConditioning
 from lib_fabric.steering.references import PROBE_SIZE
 
 

@@ -1,5 +1,7 @@
 """The adapters on fake modules."""
 
+import contextlib
+
 import pytest
 
 from tests.helpers.fake_generation import generation_modules
@@ -10,8 +12,10 @@ from tests.helpers.fake_modules import fake_modules, imported_anew
 def host(monkeypatch, tmp_path):
     """automatic1111.generation on fake modules; `host.fakes` are those modules by name."""
     fakes = fake_modules(monkeypatch, generation_modules(str(tmp_path)))
-    generation = "lib_fabric.hosts.automatic1111.generation"
-    with imported_anew("lib_fabric.hosts.options"), imported_anew(generation) as module:
+    with contextlib.ExitStack() as stack:
+        for name in ("options", "common.processing"):
+            stack.enter_context(imported_anew(f"lib_fabric.hosts.{name}"))
+        module = stack.enter_context(imported_anew("lib_fabric.hosts.automatic1111.generation"))
         module.fakes = fakes
         yield module
 

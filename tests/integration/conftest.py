@@ -17,7 +17,7 @@ from tests.demo.client import WebuiClient, WebuiError, to_base64
 from tests.tiny_model.shapes import Scene, draw
 
 REAL_URL = os.environ.get("FABRIC_WEBUI_URL")
-# The settings that tests override.
+# The settings that tests override; Forge Neo has none of them.
 _OVERRIDDEN = ("batch_cond_uncond", "pad_cond_uncond")
 
 
@@ -27,7 +27,8 @@ def webui(request):
     client = WebuiClient(REAL_URL or request.getfixturevalue("standin").url)
     # 1.6.1 overrides only settings that have been set once (KeyError otherwise).
     options = client.get("/sdapi/v1/options")
-    client.post("/sdapi/v1/options", {name: options[name] for name in _OVERRIDDEN})
+    known = {name: options[name] for name in _OVERRIDDEN if name in options}
+    client.post("/sdapi/v1/options", known)
     return client
 
 

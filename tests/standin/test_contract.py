@@ -4,6 +4,7 @@ With FABRIC_WEBUI_DIR set to a real WebUI's folder its files are parsed (never i
 contract is held to them as well.
 """
 
+import ast
 import json
 import os
 import re
@@ -25,8 +26,26 @@ needs_real = pytest.mark.skipif(not REAL, reason="FABRIC_WEBUI_DIR is not set")
 
 def contract_of(version):
     """All names of a version: those of the newest, with the differences put in."""
-    names = {**CONTRACT["versions"][NEWEST], **CONTRACT["versions"][version]}
-    return {name: told for name, told in names.items() if told is not None}
+    return _whole(CONTRACT["versions"], NEWEST, version)
+
+
+def contract_of_family(family):
+    """All names of one of the families that came of Forge."""
+    return _whole(CONTRACT["families"], "Forge", family)
+
+
+def _whole(told, first, one):
+    names = {**told[first], **told[one]}
+    return {name: text for name, text in names.items() if text is not None}
+
+
+def real_family(root):
+    """Which of them a folder is; None for the WebUI that they came of."""
+    if not (root / "modules_forge").is_dir():
+        return None
+    if (root / "ldm_patched").is_dir():
+        return "reForge"
+    return "Forge" if (root / "modules" / "hypernetworks").is_dir() else "Forge Neo"
 
 
 def as_numbers(version):
@@ -100,12 +119,27 @@ def test_the_contract_names_what_the_extension_imports():
     assert {name for name in used if name not in known and name not in modules} == set()
 
 
+def test_the_contract_of_forge_names_what_its_adapter_imports():
+    """Of every family: what one of them lacks would keep the script from loading there."""
+    package = WEBUI.parents[1] / "lib_fabric" / "hosts"
+    imported = set()
+    for file in [*package.glob("forge/*.py"), *package.glob("common/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text("utf8"))):
+            if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "modules":
+                imported |= {f"{node.module}.{each.name}" for each in node.names}
+    assert imported
+    for family in CONTRACT["families"]:
+        known = {name.rpartition(".")[0] for name in contract_of_family(family)}
+        assert imported <= known | set(contract_of_family(family)), family
+
+
 @pytest.mark.host
 @needs_real
 def test_the_contract_is_true_of_the_real_webui():
     root = Path(REAL)
     host = HostFolder(root)
-    expected = contract_of(real_version(root))
+    family = real_family(root)
+    expected = contract_of_family(family) if family else contract_of(real_version(root))
     for name in expected:  # base classes are found in files already parsed
         host.describe(name)
     assert differences(expected, {name: host.describe(name) for name in expected}) == {}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib_fabric.hosts.automatic1111.layers import find_self_attention
+from lib_fabric.hosts.common.blocks import find_self_attention
 from lib_fabric.steering.host import Pass, Row, Step
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.methods import METHODS

@@ -9,7 +9,7 @@ import torch
 from lib_fabric.attention import rows as row_attention
 from lib_fabric.attention.states import KeyValues
 from lib_fabric.errors import FabricError
-from lib_fabric.hosts.automatic1111.layers import find_self_attention
+from lib_fabric.hosts.common.blocks import find_self_attention
 from lib_fabric.steering.methods import METHODS
 from lib_fabric.steering.state_cache import StateCache
 from tests.helpers.denoising import (

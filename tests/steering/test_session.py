@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lib_fabric.errors import UnsupportedModelError
-from lib_fabric.hosts.automatic1111.layers import find_self_attention
+from lib_fabric.hosts.common.blocks import find_self_attention
 from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.methods import METHODS
 from lib_fabric.steering.state_cache import StateCache

@@ -6,57 +6,36 @@ protocol in steering/host.py.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import sys
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import Any
 
 import torch
-from modules import (
-    devices,
-    prompt_parser,
-    sd_samplers_common,
-    sd_samplers_timesteps,
-    sd_unet,
-    sd_vae,
-    shared,
-)
+from modules import devices, sd_samplers_timesteps, sd_unet, sd_vae, shared
 from modules.hypernetworks import hypernetwork
 from torch import nn
 
-from lib_fabric.errors import FabricError, UnsupportedModelError
+from lib_fabric.errors import UnsupportedModelError
 from lib_fabric.hosts.automatic1111.rows import RowCounter, rows_of_step
-from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet, UnetConditioning
-from lib_fabric.hosts.automatic1111.weights import encoder_fingerprint
-from lib_fabric.steering.host import Pass, Step
-from lib_fabric.steering.latents import LATENT_SCALE_PX
+from lib_fabric.hosts.automatic1111.unet import LdmCall, LdmUnet
+from lib_fabric.hosts.common.processing import ProcessingHost
+from lib_fabric.hosts.common.weights import encoder_fingerprint
+from lib_fabric.steering.host import Step
 
-logger = logging.getLogger(__name__)
-
-_ENCODER_SEED = 0
 # The built-in Lora extension's module, as it stands in sys.modules once its script is loaded.
 _LORA_MODULE = "networks"
 # Options that change what the U-Net does with the same input.
 _STATE_OPTIONS = ("upcast_attn", "enable_quantization", "sd_noise_schedule", "fp8_storage")
 
 
-class WebuiHost:
+class WebuiHost(ProcessingHost):
     """steering.host.Host for one processing object."""
 
-    def __init__(self, p: Any) -> None:  # noqa: ANN401 (the host's processing object)
-        self._p = p
-        self._rows = RowCounter()
+    end_of_step = "on_cfg_denoised"
 
-    @property
-    def _model(self) -> Any:  # noqa: ANN401 (the host's model)
-        """The model in use now: the refiner or a hires checkpoint changes it in the middle."""
-        model = self._p.sd_model
-        if model is None:
-            raise FabricError(
-                "the model was unloaded while it was in use. Generate again.", status_code=500
-            )
-        return model
+    def __init__(self, p: Any) -> None:  # noqa: ANN401 (the host's processing object)
+        super().__init__(p)
+        self._rows = RowCounter()
 
     def model(self) -> LdmUnet:
         return LdmUnet(self._unet(), _split_context, _is_upcast)
@@ -90,6 +69,13 @@ class WebuiHost:
     def _vae(self) -> nn.Module:
         return self._model.first_stage_model.to(devices.dtype_vae)
 
+    def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        self._vae()
+        return super()._encode(pixels.to(device=devices.device, dtype=devices.dtype_vae))
+
+    def _latent_channels(self) -> int:
+        return getattr(self._model, "latent_channels", None) or 4
+
     def states_key(self) -> Hashable:
         # Asked for at every step: nothing that has to be read from the device.
         opts = shared.opts
@@ -103,111 +89,12 @@ class WebuiHost:
             tuple(getattr(opts, name, None) for name in _STATE_OPTIONS),
         )
 
-    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
-        model = self._model
-        self._vae()
-        pixels = pixels.to(device=devices.device, dtype=devices.dtype_vae) * 2 - 1
-        # SDXL's encoder only returns a sample, drawn from torch's global stream: give it a fixed
-        # seed and put the stream back, so that references are repeatable and seeds unaffected.
-        state = torch.get_rng_state()
-        try:
-            torch.default_generator.manual_seed(_ENCODER_SEED)
-            posterior = model.encode_first_stage(pixels)
-            if not isinstance(posterior, torch.Tensor):
-                posterior = posterior.mode()
-            latents = model.get_first_stage_encoding(posterior)
-        finally:
-            torch.set_rng_state(state)
-        if not torch.isfinite(latents).all():
-            raise FabricError(
-                "the VAE could not encode a rated picture in half precision. "
-                "Start the WebUI with --no-half-vae.",
-                status_code=500,
-            )
-        return latents
-
-    def null_conditioning(self, size_latent: tuple[int, int]) -> UnetConditioning:
-        height_px, width_px = (side * LATENT_SCALE_PX for side in size_latent)
-        prompts = prompt_parser.SdConditioning(
-            [""], is_negative_prompt=True, width=width_px, height=height_px
-        )
-        conditioning = self._model.get_learned_conditioning(prompts)
-        concat = self._null_concat(height_px, width_px)
-        if not isinstance(conditioning, dict):
-            return UnetConditioning(conditioning, concat=concat)
-        extra = {"y": conditioning["vector"]} if "vector" in conditioning else {}
-        return UnetConditioning(conditioning["crossattn"], extra, concat)
-
-    def _null_concat(self, height_px: int, width_px: int) -> torch.Tensor | None:
-        """What a model that takes a picture besides the latents gets for "no picture".
-
-        Inpainting models: the mask covers everything and the picture below is grey, as the host's
-        own txt2img (`modules/processing.py txt2img_image_conditioning`). Depth and edit models:
-        zeros.
-        """
-        latent_channels = getattr(self._model, "latent_channels", None) or 4
-        channels = self._unet().in_channels - latent_channels
-        size = (height_px // LATENT_SCALE_PX, width_px // LATENT_SCALE_PX)
-        if channels == 0:
-            return None
-        if channels == latent_channels + 1:
-            grey = self.encode(torch.full((1, 3, height_px, width_px), 0.5))
-            return torch.cat([grey.new_ones(1, 1, *size), grey], dim=1)
-        return torch.zeros(1, channels, *size)
-
-    @contextlib.contextmanager
-    def progress_text(self, text: str) -> Iterator[None]:
-        before = shared.state.textinfo
-        shared.state.textinfo = text
-        try:
-            yield
-        finally:
-            shared.state.textinfo = before
-
-    def free_memory(self) -> None:
-        devices.torch_gc()
-
-    def stop_if_interrupted(self) -> None:
-        if shared.state.interrupted or shared.state.skipped:
-            raise sd_samplers_common.InterruptedException
-
-    def warn(self, message: str) -> None:
-        logger.warning(message)
-        self._p.comment(message)
-
-    def owns(self, params: Any) -> bool:  # noqa: ANN401 (the host's CFGDenoiserParams)
-        """Whether a denoiser callback comes from our own processing object.
-
-        Before 1.8.0 the callback does not say whose it is; feedback is only installed while our
-        own object samples, so it is ours.
-        """
-        denoiser = getattr(params, "denoiser", None)
-        return denoiser is None or getattr(denoiser, "p", None) is self._p
-
-    def begin_step(self, params: Any) -> Step:  # noqa: ANN401 (as above)
-        """Reads a denoiser callback; the U-Net calls that follow are of this step.
-
-        Steps are counted by the denoiser itself: `params.sampling_step` is the last finished one
-        and lags behind by a step, and it does not know second-order samplers' extra calls.
-        """
-        denoiser = self._p.sampler.model_wrap_cfg
-        steps = params.total_sampling_steps
-        total = max(denoiser.total_steps or steps, 1)
+    def begin_step(self, params: Any) -> Step:  # noqa: ANN401 (the host's CFGDenoiserParams)
+        """Reads a denoiser callback; the U-Net calls that follow are of this step."""
         rows = rows_of_step(params.text_cond.shape[0], params.x.shape[0], self._prompts_of())
         self._rows.begin(rows)
-        return Step(
-            sampling=Pass(
-                size_latent=tuple(params.x.shape[2:]),
-                is_hires=bool(getattr(self._p, "is_hr_pass", False)),
-                picture_numbers=self._picture_numbers(),
-            ),
-            rows=rows,
-            alpha=self._alpha(denoiser, float(params.sigma[0])),
-            progress=min(denoiser.step / total, 1.0),
-            # A second-order sampler calls the denoiser twice in each step.
-            number=denoiser.step * steps // total,
-            is_last=denoiser.step + 1 >= total,
-        )
+        sigma = float(params.sigma[0])
+        return self._step(params, rows, self._alpha(self._p.sampler.model_wrap_cfg, sigma))
 
     def ends_step(self, params: Any) -> bool:  # noqa: ANN401 (the host's CFGDenoisedParams)
         """Whether the denoiser whose calls are over is our own object's.
@@ -234,19 +121,6 @@ class WebuiHost:
         """How many prompts AND joins for each picture of the batch; empty where not known."""
         conditioning = getattr(self._p.sampler, "sampler_extra_args", {}).get("cond")
         return [len(prompts) for prompts in getattr(conditioning, "batch", ())]
-
-    def _picture_numbers(self) -> tuple[int, ...]:
-        """The batch's pictures by what their starting noise is drawn from; neighbours count up.
-
-        Of img2img's first latents it would not do: they change with the denoising strength.
-        """
-        seeds = getattr(self._p, "seeds", None) or [0]
-        subseeds = getattr(self._p, "subseeds", None) or []
-        if not getattr(self._p, "subseed_strength", 0):
-            return tuple(map(int, seeds))
-        # A batch of variations has one seed, and variation seeds that count up.
-        pairs = zip(seeds, subseeds, strict=False)
-        return tuple(int(seed) + int(other) for seed, other in pairs)
 
     def _alpha(self, denoiser: nn.Module, sigma: float) -> float:
         """The cumulative product of alphas at a denoiser's noise level.

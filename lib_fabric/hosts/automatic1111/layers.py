@@ -6,16 +6,15 @@ Knows the modules' shape and what the host does around them; imports nothing of 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
 from lib_fabric.attention.layer import Attention
-from lib_fabric.errors import UnsupportedModelError
+from lib_fabric.hosts.common.blocks import count_tiles
 
-BLOCK_CLASS_NAME = "BasicTransformerBlock"
 # torch 2.0 and 2.1 refuse even to switch autocast off for others, such as Apple's MPS.
 _AUTOCAST_DEVICES = ("cpu", "cuda", "xpu")
 
@@ -64,50 +63,6 @@ class CrossAttentionLayer:
         with _without_autocast(x.device) if upcast else contextlib.nullcontext():
             out = attention(q, k, v, layer.scale, tiles)
         return layer.to_out(out.transpose(1, 2).flatten(2).to(dtype))
-
-
-def count_tiles(num_attention_rows: int, num_rows: int) -> int:
-    """Into how many tiles each row of a U-Net call has been cut (HyperTile keeps them adjacent).
-
-    Raises:
-        UnsupportedModelError: these are not the call's rows.
-    """
-    tiles, rest = divmod(num_attention_rows, num_rows)
-    if tiles == 0 or rest:
-        raise UnsupportedModelError(
-            "Another extension sends only a part of the rows through self-attention (ControlNet's "
-            "reference and style align modes do), so FABRIC cannot tell which they are. "
-            "Switch one of the two off."
-        )
-    return tiles
-
-
-def find_blocks(unet: nn.Module) -> Iterator[nn.Module]:
-    """The transformer blocks of a U-Net, in its order.
-
-    Found by class name along the inheritance line, so that neither ldm nor sgm is imported and
-    token merging's subclass counts too.
-    """
-    for module in unet.modules():
-        if any(base.__name__ == BLOCK_CLASS_NAME for base in type(module).__mro__):
-            yield module
-
-
-def find_self_attention(unet: nn.Module) -> list[nn.Module]:
-    """Every `attn1` that attends to its own layer's tokens, in the U-Net's order.
-
-    Raises:
-        UnsupportedModelError: there is none (SD3 has joint attention instead).
-    """
-    layers = [
-        block.attn1 for block in find_blocks(unet) if not getattr(block, "disable_self_attn", False)
-    ]
-    if not layers:
-        raise UnsupportedModelError(
-            "this checkpoint's model has no self-attention that feedback could use. "
-            "Switch FABRIC off, or choose a Stable Diffusion 1 or 2 or SDXL checkpoint."
-        )
-    return layers
 
 
 def _without_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from lib_fabric.hosts.automatic1111.layers import find_blocks
+from lib_fabric.hosts.common.blocks import find_blocks
 
 
 @contextlib.contextmanager

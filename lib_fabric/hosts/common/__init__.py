@@ -1,0 +1,1 @@
+"""What the families of WebUIs have in common."""

@@ -1,0 +1,1 @@
+"""Forge, Forge Neo and reForge: how they generate."""
