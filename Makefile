@@ -12,24 +12,28 @@ SIDE_BY_SIDE := -n auto --maxprocesses 8 --dist worksteal
 .PHONY: help setup test lint demo bench eval fuzz soak clean
 
 help:
-	@echo "make demo [ARGS=--once]  three rounds of feedback in the stand-in WebUI, then its page"
-	@echo "make test [ARGS=...]     all tests; ARGS go to pytest"
-	@echo "make bench [ARGS=...]    what feedback costs, against what the arithmetic says it must"
-	@echo "make fuzz [ARGS=...]     10,000 random operations; ARGS=logins, ARGS=\"requests --examples 1000\", --seed N"
+	@echo "All of it needs Python 3.10 or 3.11. Times are those of two quiet cores."
+	@echo
+	@echo "make setup               everything below, in $(VENV): 1.7 GB (on Linux pip may take PyTorch's"
+	@echo "                         build with CUDA: some GB more), 3 to 10 minutes; done by itself"
+	@echo "make demo [ARGS=--once]  the stand-in WebUI's page, and rounds of feedback meanwhile: 2 minutes"
+	@echo "make test [ARGS=...]     all tests: 7 minutes; ARGS go to pytest"
+	@echo "make bench [ARGS=...]    what feedback costs, against what the arithmetic says: over an hour;"
+	@echo "                         ARGS=\"--references 4 --only 256\" minutes"
+	@echo "make eval [ARGS=...]     how well feedback steers, by protocol and method: hours;"
+	@echo "                         ARGS=\"--seeds 1 --protocols Preference\" an hour"
+	@echo "make fuzz [ARGS=...]     10,000 random operations: 5 minutes; or ARGS=logins, ARGS=requests"
 	@echo "make soak [ARGS=...]     20 minutes of mixed load on the stand-in, and its memory"
-	@echo "make eval [ARGS=...]     how well feedback steers, by several protocols and baselines"
-	@echo "make lint                ruff"
-	@echo "make setup               only sets up $(VENV)"
+	@echo "make lint                ruff: seconds"
 	@echo "make clean               removes $(VENV)"
+	@echo
+	@echo "ARGS=--help tells what demo, bench, eval, fuzz and soak take."
 
-setup: $(VENV)/.done
-
-$(VENV)/.done: tests/requirements.txt tests/requirements-nodeps.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.10 or 3.11 is needed (the WebUI's own packages need it)."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements-nodeps.txt
-	touch $@
+# Where PYTHON= is given, what is there must be of its version.
+setup:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' 2>/dev/null \
+	|| { echo "Python 3.10 or 3.11 is needed (the WebUI's own packages need it)$(if $(PYTHON),; $(PYTHON) is neither)."; exit 1; }
+	@"$(PYTHON)" tests/set_up.py $(VENV) $(if $(filter file,$(origin PYTHON)),,--same-python)
 
 lint: setup
 	$(BIN)/ruff check .

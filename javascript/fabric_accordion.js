@@ -1,6 +1,7 @@
-// Owns: what the accordion does in the browser. Its HTML comes from the server (lib_fabric/page/html);
-// a press is told by `data-do` of what was pressed. What is pressed in presets, and what brings
-// pictures, has files of its own, which say so by `on`.
+// Owns: what the accordion does in the browser, and our button in Settings. The accordion's HTML comes
+// from the server (lib_fabric/page/html); a press is told by `data-do` of what was pressed. What is
+// pressed in presets, and what brings pictures, has files of its own, which say so by `on`. The
+// button's HTML is an option of lib_fabric/hosts/options.py.
 
 (window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts, messages}) => {
     const TYPING_MS = 250;
@@ -205,8 +206,43 @@
         watchTick(tab);
     }
 
+    // ---- Settings -------------------------------------------------------------------------------
+
+    function watchErasing(about) {
+        const button = about.querySelector('button');
+        // Other pages of this browser learn of it; those of other browsers with their next press.
+        const others = window.BroadcastChannel && new BroadcastChannel('fabric-erased');
+        if (others) others.onmessage = () => reopen(tabs.all());
+        button.addEventListener('click', () => erase(tabs.all()[0], false));
+        button.hidden = false;
+
+        function erase(tab, isSure) {
+            button.disabled = true;
+            // Once all has become of the answer, since the question waits.
+            const onAnswer = answer => setTimeout(() => afterErase(tab, answer, isSure));
+            request(tab, {do: 'erase', overwrite: isSure, onAnswer});
+        }
+
+        function afterErase(tab, answer, isSure) {
+            button.disabled = false;
+            const note = answer?.note;
+            about.querySelector('[role=status]').textContent = note ? texts.textOf(note) : '';
+            if (answer?.confirm && window.confirm(texts.textOf(answer.confirm))) erase(tab, true);
+            if (!isSure) return;
+            reopen(tabs.all());
+            others?.postMessage('');
+        }
+    }
+
+    /** Shows what is stored now, in place of what the pages had. */
+    function reopen(all) {
+        all.forEach(tab => request(tab, {do: 'open'}));
+    }
+
     function start() {
         tabs.all().forEach(watch);
+        const about = gradioApp().querySelector('.fabric-about');
+        if (about && tabs.all().length) watchErasing(about);
         presses.sayAlways(view);
         presses.onChange(showWaiting);
         thumbs.onRefresh(refresh);

@@ -75,7 +75,9 @@
         const isChange = isForgotten || !isSame(texts, tab.texts);
         if (action.do === 'restore') {
             tab.past.pop();
-        } else if (action.do !== 'open' && isChange) {
+        } else if (action.do === 'open') {
+            tab.past = [];
+        } else if (isChange) {
             tab.past.push({liked, disliked, change});
             tab.past.splice(0, tab.past.length - MAX_PAST);
         }

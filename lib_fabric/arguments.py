@@ -7,7 +7,7 @@ arrives here is untrusted.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
@@ -52,6 +52,7 @@ def parse_arguments(
     kept: KeptPictures,
     max_pictures: int = DEFAULT_MAX_PICTURES,
     changes: Mapping[str, object] = MappingProxyType({}),
+    is_erased: Callable[[str], bool] = lambda picture_id: False,
 ) -> FabricRequest:
     """Builds a request from the script's arguments.
 
@@ -61,6 +62,8 @@ def parse_arguments(
         kept: where picture ids are looked up and pictures that were sent along go.
         max_pictures: the most that each of the two lists may hold.
         changes: settings in the place of those among the arguments.
+        is_erased: which pictures, by their whole ids, a page's lists may still name though its user
+            has deleted them with all else; they are left out.
 
     Raises:
         FabricError: anything unusable; the sentence names the field and what it may be. A request
@@ -71,7 +74,7 @@ def parse_arguments(
     settings = replace(FabricSettings.from_mapping(values), **changes)
     if not settings.enabled:
         return FabricRequest(settings)
-    sources = _Sources(kept)
+    sources = _Sources(kept, is_erased)
     named = Ratings(
         *(_parse_pictures(lists[name], name, sources, max_pictures) for name in LIST_NAMES)
     )
@@ -112,8 +115,13 @@ def _parse_pictures(
     if value is None:
         return ()
     if isinstance(value, str):
-        # As the page and infotext write it: ids only.
-        value = [{"image": each.picture, "weight": each.weight} for each in parse_list(value, name)]
+        # As the page and infotext write it: ids only. A page that has been open since before all
+        # was deleted still names what it had.
+        value = [
+            {"image": each.picture, "weight": each.weight}
+            for each in parse_list(value, name)
+            if not sources.is_erased(each.picture)
+        ]
     if not isinstance(value, (list, tuple)):
         raise FabricError("'{}' must be a list of pictures, not {}.", name, shorten(value))
     if len(value) > max_pictures:
@@ -141,8 +149,9 @@ class _Sources:
     Each is opened and decoded once, however often it is named.
     """
 
-    def __init__(self, kept: KeptPictures) -> None:
+    def __init__(self, kept: KeptPictures, is_erased: Callable[[str], bool]) -> None:
         self._kept = kept
+        self.is_erased = is_erased
         # By the text that a picture is or that names it: what messages call it; its file, until
         # that is decoded; and whether it was sent along.
         self._names: dict[str, str] = {}

@@ -129,7 +129,8 @@ def _read_request(p, args):
     if carried is not None:
         return carried
     pictures = LIBRARY.pictures_of(logins.owner_of(p))
-    return parse_arguments(args, pictures, options.max_pictures(), cell_settings(p))
+    limit, cell = options.max_pictures(), cell_settings(p)
+    return parse_arguments(args, pictures, limit, cell, pictures.is_erased)
 
 
 @contextlib.contextmanager

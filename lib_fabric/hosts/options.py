@@ -13,6 +13,7 @@ import gradio as gr
 import torch
 from modules import paths_internal, shared
 
+from lib_fabric import __version__
 from lib_fabric.infotext import SETTINGS_AND_PICTURES, WANTED
 from lib_fabric.settings import (
     DEFAULT_MAX_PICTURES,
@@ -34,6 +35,14 @@ DEFAULT_STATES_MB = 2048
 _MOST_STATES_MB = 65536
 _MOST_STORE_MB = 1_048_576
 _MEGABYTE = 2**20
+# fabric_accordion.js shows the button, since without our page nobody would answer it.
+_ABOUT = """
+<div class="fabric-about">
+<p>FABRIC <span translate="no">{version}</span></p>
+<button type="button" hidden>Delete everything FABRIC stored</button>
+<span role="status"></span>
+</div>
+"""
 _KEY_INFO = "one key; empty for none"
 
 
@@ -42,6 +51,9 @@ def add_options() -> None:
     _add_speed()
     _add_library()
     _add_page()
+    about = shared.OptionHTML(_ABOUT.format(version=__version__))
+    about.section = SECTION
+    shared.opts.add_option("fabric_about", about)
 
 
 def _add_speed() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.active_sets import ActiveSets
+from lib_fabric.library.erasing import Erasing
 from lib_fabric.library.history import History
 from lib_fabric.library.owners import OwnedPictures, PictureOwners
 from lib_fabric.library.presets import Presets
@@ -46,6 +47,7 @@ class Library:
         history: every rating.
         active_sets: what each page uses.
         presets: what was given a name.
+        erasing: deletes all of it.
         tidying: `enforce_limit`, run in the background after every new picture.
     """
 
@@ -64,13 +66,15 @@ class Library:
         self.history = History(self.database, self.store, self._owners)
         self.active_sets = ActiveSets(self.database, self._owners)
         self.presets = Presets(self.database, self.store, self._owners)
+        backups = (self.active_sets.backups, self.presets.backups)
+        self.erasing = Erasing(self.database, self.store, self._owners, backups)
         # However a picture came: rated, dropped, imported or sent through the API.
         self.tidying = BackgroundTask(self._enforce_quietly)
         self.store.after_add = self.tidying.request
 
     def pictures_of(self, owner: str) -> OwnedPictures:
         """The pictures that `owner` may open: a login's name, '' without logins, or `API_OWNER`."""
-        return OwnedPictures(owner, self.store, self._owners)
+        return OwnedPictures(owner, self.store, self._owners, self.erasing.is_erased)
 
     def file_of(self, picture: Picture) -> bytes:
         """A picture as a PNG file: the kept one, or a new one where that was deleted meanwhile."""

@@ -110,10 +110,17 @@ class OwnedPictures:
     What the login does not own is missing for it, as if it were not there.
     """
 
-    def __init__(self, owner: str, store: PictureStore, owners: PictureOwners) -> None:
+    def __init__(
+        self,
+        owner: str,
+        store: PictureStore,
+        owners: PictureOwners,
+        is_erased: Callable[[str, str], bool],
+    ) -> None:
         self._owner = clean_text(owner)
         self._store = store
         self._owners = owners
+        self._is_erased = is_erased
 
     def add(self, picture: Picture | Image.Image) -> Picture:
         """As `PictureStore.add`."""
@@ -146,6 +153,10 @@ class OwnedPictures:
 
     def __contains__(self, picture_id: object) -> bool:
         return isinstance(picture_id, str) and self._whole_id(picture_id) is not None
+
+    def is_erased(self, picture_id: str) -> bool:
+        """Whether this login has deleted the picture with all else, and not brought it again."""
+        return self._is_erased(self._owner, picture_id) and picture_id not in self
 
     def _whole_id(self, picture_id: str) -> str | None:
         whole = self._store.whole_id(picture_id)

@@ -15,14 +15,14 @@ from PIL import Image
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.storage.files import staged, write_atomically
-from lib_fabric.library.storage.thumbnails import THUMBNAIL_PX, is_thumbnail, make_thumbnail
-from lib_fabric.library.store_files import (
+from lib_fabric.library.storage.store_files import (
     NOTE_SUFFIX,
     PICTURE_SUFFIX,
     SPARE_SECONDS,
     THUMBNAIL_SUFFIX,
     StoreFiles,
 )
+from lib_fabric.library.storage.thumbnails import THUMBNAIL_PX, is_thumbnail, make_thumbnail
 from lib_fabric.pictures import (
     ID_PATTERN,
     SHORT_ID_DIGITS,
@@ -50,7 +50,7 @@ class PictureStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._files = StoreFiles(folder)
-        self.after_add: Callable[[], None] = _do_nothing
+        self.after_add: Callable[[], None] = lambda: None
 
     def add(self, picture: Picture | Image.Image) -> Picture:
         """Keeps a picture and returns it with its id.
@@ -214,6 +214,10 @@ class PictureStore:
         """How much room the pictures take, with what lies beside them; cheap to ask often."""
         return self._files.num_bytes()
 
+    def sizes(self) -> dict[str, int]:
+        """The bytes of every picture with what lies beside it, by its id; also of leftovers."""
+        return self._files.sizes()
+
     def longest_unused(self, spare_seconds: float = SPARE_SECONDS) -> list[str]:
         """Every picture's id, the longest unused first.
 
@@ -293,7 +297,3 @@ def _touch(path: Path) -> None:
     # A store that cannot be written is still good for reading.
     with contextlib.suppress(OSError):
         os.utime(path)
-
-
-def _do_nothing() -> None:
-    pass

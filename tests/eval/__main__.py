@@ -26,6 +26,7 @@ from tests.helpers.commands import ROOT, running_webui, say
 
 FOLDER = Path(__file__).resolve().parent
 NUMBER_OF_LIKED = "Number of liked pictures"
+PROTOCOLS = ("Preference", "Target picture", "Something unwanted", NUMBER_OF_LIKED)
 # Seeds of the choosing games lie below.
 _FIRST_SEED = {"choosing": 10_000, "reporting": 1_000_000}
 
@@ -106,11 +107,7 @@ def _groups(arguments: argparse.Namespace) -> dict[str, Sequence[Case]]:
         "choosing": (all_cases.CHOOSING, all_cases.AVOIDING_CHOOSING),
         "reporting": (all_cases.REPORTING, all_cases.AVOIDING_REPORTING),
     }[arguments.set]
-    groups = {
-        "Preference": preferences,
-        "Target picture": all_cases.targets(),
-        "Something unwanted": unwanted,
-    }
+    groups = dict(zip(PROTOCOLS, (preferences, all_cases.targets(), unwanted), strict=False))
     chosen = arguments.protocols or list(groups)
     return {name: cases for name, cases in groups.items() if name in chosen}
 
@@ -179,22 +176,41 @@ def _write(
         own.write_text(replace_section(own.read_text("utf-8"), "evaluation", text))
 
 
+def _epilog() -> str:
+    """What --protocols and --arms may be."""
+    groups = {
+        "protocols": PROTOCOLS,
+        "arms": [arm.name for arm in all_cases.ARMS],
+        "arms of --sweep": [arm.name for arm in all_cases.SWEEP],
+        "arms of --speed": [arm.name for arm in all_cases.SPEED],
+    }
+    return "\n\n".join(
+        "\n".join([f"{title}:", *(f"  '{name}'" for name in names)])
+        for title, names in groups.items()
+    )
+
+
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make eval ARGS='...'", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make eval ARGS='...'", description=__doc__, epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--url", help="play on this running WebUI instead of the stand-in")
     parser.add_argument("--port", type=int, default=0, help="of the stand-in; 0 = a free one")
     parser.add_argument("--set", choices=sorted(_FIRST_SEED), default="reporting",
                         help="which preferences and seeds (%(default)s)")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5, help="games per case (%(default)s)")
     parser.add_argument("--rounds", type=int, default=4, help="of feedback (%(default)s)")
-    parser.add_argument("--protocols", nargs="+", metavar="NAME", help="only these")
-    parser.add_argument("--arms", nargs="+", metavar="NAME", help="only these")
+    parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, metavar="NAME",
+                        help="only these of the list below")  # fmt: skip
+    parser.add_argument("--arms", nargs="+", metavar="NAME",
+                        help="only these of the list below")  # fmt: skip
     parser.add_argument("--sweep", action="store_true", help="the paper's rule at other strengths")
     parser.add_argument("--speed", action="store_true", help="the settings that save time")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--cfg", type=float, default=4.0)
-    parser.add_argument("--size", type=int, default=64, metavar="PIXELS")
-    parser.add_argument("--sampler", default="Euler a")
+    parser.add_argument("--steps", type=int, default=20, help="(%(default)s)")
+    parser.add_argument("--cfg", type=float, default=4.0, help="(%(default)s)")
+    parser.add_argument("--size", type=int, default=64, metavar="PIXELS", help="(%(default)s)")
+    parser.add_argument("--sampler", default="Euler a", help="(%(default)s)")
     parser.add_argument("--scorer", metavar="MODULE:FACTORY", help="a plug-in; see scorers.py")
     parser.add_argument("--prompt", default="a circle", help="with --scorer")
     parser.add_argument("--wish", default="the object is red", help="with --scorer")

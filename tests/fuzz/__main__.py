@@ -12,38 +12,68 @@ import torch
 
 from tests.helpers.commands import running_webui, say
 
-_CHOICES = ("pages", "logins", "requests", "soak")
+# What each kind of run takes, beside --seed: name, default and help.
+KINDS = {
+    "pages": (
+        "random presses and generations, against an idea of what must come out",
+        [("--operations", 10_000, "how many")],
+    ),
+    "logins": (
+        "random presses of two logins and the API: nobody sees what is another's",
+        [("--operations", 10_000, "how many")],
+    ),
+    "requests": (
+        "random requests to the API of a WebUI",
+        [("--examples", 1000, "how many"), ("--url", None, "of the WebUI; None: a stand-in")],
+    ),
+    "soak": (
+        "a mixed load on the stand-in, and its memory meanwhile",
+        [("--minutes", 20.0, "how long"), ("--clients", 3, "how many ask at once")],
+    ),
+}
 
 
 def main() -> int:
     """The exit status: 0 if nothing broke."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("what", nargs="?", default="pages", choices=_CHOICES)
-    parser.add_argument("--operations", type=int, default=10_000, help="of pages and logins")
-    parser.add_argument("--examples", type=int, default=1000, help="of requests")
-    parser.add_argument("--minutes", type=float, default=20, help="of soak")
-    parser.add_argument("--clients", type=int, default=3, help="of soak")
-    parser.add_argument("--url", help="a WebUI for requests; a stand-in by default")
-    parser.add_argument("--seed", type=int, default=None, help="a random one by default")
-    options = parser.parse_args()
+    what, options = _parse(sys.argv[1:])
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    say(f"{options.what}: --seed {seed}")
+    say(f"{what}: --seed {seed}")
     torch.set_num_threads(1)
-    if options.what == "soak":
+    if what == "soak":
         from tests.fuzz.soak import soak
 
         return soak(options.minutes, options.clients, seed)
     start = time.monotonic()
-    done = (_send if options.what == "requests" else _play)(options, seed)
+    done = _send(options, seed) if what == "requests" else _play(what, options, seed)
     say(f"{done} in {time.monotonic() - start:.0f} s, nothing broken")
     return 0
 
 
-def _play(options: argparse.Namespace, seed: int) -> str:
+def _parse(given: list[str]) -> tuple[str, argparse.Namespace]:
+    """The kind of run that comes first, or else 'pages', and its options."""
+    what = given[0] if given and given[0] in KINDS else "pages"
+    description, own = KINDS[what]
+    name = "make soak ARGS='...'" if what == "soak" else f"make fuzz ARGS='{what} ...'"
+    others = [each for each in KINDS if each not in (what, "soak")]
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description=f"{description[0].upper()}{description[1:]}.",
+        epilog=None if what == "soak" else f"Also: make fuzz ARGS='{' | '.join(others)} --help'",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    for option, default, text in own:
+        kind = str if default is None else type(default)
+        parser.add_argument(option, type=kind, default=default, help=text)
+    parser.add_argument("--seed", type=int, default=None, help="None: a random one")
+    return what, parser.parse_args(given[1:] if given[:1] == [what] else given)
+
+
+def _play(what: str, options: argparse.Namespace, seed: int) -> str:
     from tests.fuzz import login_operations, page_operations
     from tests.fuzz.machine import play
 
-    game = page_operations.GAME if options.what == "pages" else login_operations.GAME
+    game = page_operations.GAME if what == "pages" else login_operations.GAME
+
     # A broken index is repaired with two lines in the log, each time.
     logging.disable(logging.WARNING)
     done = play(game, options.operations, seed)

@@ -26,6 +26,13 @@ class FakeOption:
         return self
 
 
+class FakeOptionHTML(FakeOption):
+    """The host's OptionHTML, as far as it is used."""
+
+    def __init__(self, text):
+        super().__init__(text, "")
+
+
 class FakeOptions(SimpleNamespace):
     """The host's options: values by attribute; a missing one raises."""
 
@@ -35,7 +42,7 @@ class FakeOptions(SimpleNamespace):
 
 def option_modules(data_folder: str) -> dict[str, dict[str, object]]:
     """What `fake_modules` needs for the section of Settings."""
-    shared = {"opts": FakeOptions(), "OptionInfo": FakeOption}
+    shared = {"opts": FakeOptions(), "OptionInfo": FakeOption, "OptionHTML": FakeOptionHTML}
     shared |= {"restricted_opts": {"outdir_samples"}, "hide_dirs": {"visible": True}}
     return {"shared": shared, "paths_internal": {"data_path": data_folder}}
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from lib_fabric import __version__
 from tests.helpers.fake_modules import fake_modules, imported_anew, option_modules
 
 
@@ -31,6 +32,11 @@ def test_every_option_is_in_our_section_with_a_short_label(options):
         assert all(word == word.lower() or word == word.upper() for word in words[1:] if word)
     assert labels["fabric_store_mb"].default == 4096
     assert labels["fabric_infotext"].default == "Settings and pictures"
+
+
+def test_the_version_is_shown(options):
+    options.add_options()
+    assert f">{__version__}<" in options.shared.opts.labels["fabric_about"].default
 
 
 def test_the_folder_is_bound_as_the_hosts_own_folders(options):
@@ -99,6 +105,8 @@ def test_an_unknown_choice_for_infotext_writes_everything(options):
 def test_infos_are_short_and_have_no_full_stop(options):
     options.add_options()
     for option in options.shared.opts.labels.values():
+        if not option.label:  # a text, not a setting
+            continue
         (info,) = option.infos
         assert len(info) < 150
         assert not re.search(r"[.]$|\. ", info)

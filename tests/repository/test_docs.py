@@ -1,9 +1,13 @@
 """The files that the documentation names exist, and the rules that it states are those held."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+import yaml
+
+from lib_fabric import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,3 +48,19 @@ def test_every_package_is_in_the_picture_and_the_table():
     for package in packages:
         assert f'{package}["' in picture
         assert f"| `lib_fabric/{package}` |" in text
+
+
+def test_the_changelog_begins_with_the_version_that_users_see():
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## \[(.+?)\]", text, re.MULTILINE)[1] == __version__
+
+
+def test_ci_runs_what_its_workflow_names_with_pinned_actions():
+    text = (ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8")
+    workflow = yaml.safe_load(text)
+    job = workflow["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.10", "3.11"]
+    assert os.access(ROOT / job["steps"][-1]["run"], os.X_OK)
+    assert workflow["permissions"] == {"contents": "read"}
+    for step in job["steps"]:
+        assert "uses" not in step or re.search(r"@[0-9a-f]{40}$", step["uses"])

@@ -54,6 +54,8 @@ def option_texts(monkeypatch, tmp_path):
     for option in fakes["shared"].opts.labels.values():
         choices = (option.component_args or {}).get("choices", [])
         found |= {option.label, *choices, *(f"({info})" for info in option.infos)}
+        if not option.label:
+            found |= set(re.findall(r"<button[^>]*>([^<]+)<", option.default))
     return found
 
 

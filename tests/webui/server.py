@@ -29,6 +29,20 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
+def _refuse_taken(port: int) -> None:
+    """Else whoever has the port would be taken for the stand-in, since it answers."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise StandInError(f"port {port} cannot be used: {error.strerror}.") from error
+
+
+class StandInError(RuntimeError):
+    """It did not start; the message is for people."""
+
+
 class StandIn:
     """A running stand-in. `url` has no slash at its end.
 
@@ -56,9 +70,12 @@ class StandIn:
     ) -> None:
         folders = [extension] if isinstance(extension, str | Path) else list(extension or [])
         self._temporary = None
+        own_env = {}
         if data_dir is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="stand-in-")
             data_dir = self._temporary.name
+            # It is ended without a chance to tidy up.
+            own_env = {"TMPDIR": str(Path(data_dir, "tmp"))}
         self.data_dir = Path(data_dir)
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -72,15 +89,20 @@ class StandIn:
             *(["--random-model"] if random_model else []),
             *options,
         ]
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**os.environ, **own_env, **(env or {})}
         self._start_s = start_s
         self._process: subprocess.Popen | None = None
         self._log = self.data_dir / "stand-in.log"
         self.client = httpx.Client(base_url=self.url, timeout=600.0, auth=auth)
 
     def start(self) -> StandIn:
-        """Starts it and waits until it answers. Raises RuntimeError with its log if it does not."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        """Starts it and waits until it answers.
+
+        Raises:
+            StandInError: the port is taken, or it does not answer; then with its log.
+        """
+        _refuse_taken(self.port)
+        (self.data_dir / "tmp").mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -102,7 +124,7 @@ class StandIn:
         end = time.monotonic() + self._start_s
         while time.monotonic() < end:
             if self._process is not None and self._process.poll() is not None:
-                raise RuntimeError(f"the stand-in ended at its start:\n{self.log()}")
+                raise StandInError(f"the stand-in ended at its start:\n{self.log()}")
             try:
                 # 401 too: with --api-auth the route is there but locked
                 if self.client.get("/sdapi/v1/sd-models").status_code in (200, 401):
@@ -110,7 +132,7 @@ class StandIn:
             except httpx.TransportError:
                 pass
             time.sleep(0.1)
-        raise RuntimeError(f"the stand-in did not answer in {self._start_s:.0f} s:\n{self.log()}")
+        raise StandInError(f"the stand-in did not answer in {self._start_s:.0f} s:\n{self.log()}")
 
     def stop(self) -> None:
         """Ends it."""

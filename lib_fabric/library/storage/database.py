@@ -40,6 +40,7 @@ _PLAIN_WORDS = {
     "file exists": "a file is in the way of its folder.",
     "disk i/o": "the disk reports an error.",
 }
+_BROKEN = "broken"
 _BROKEN_SCHEMA = ("no such table", "malformed")
 
 
@@ -89,6 +90,14 @@ class Database:
             FabricError: 500, the file cannot be written; the sentence says why.
         """
         return self._run(work, _WRITING, "saved")
+
+    def delete_broken(self) -> None:
+        """Deletes damaged files that were moved aside."""
+        for file in self.folder.glob(f"{self._path.name}*.{_BROKEN}-*"):
+            try:
+                file.unlink()
+            except OSError as error:
+                _log.warning("FABRIC: %s could not be deleted: %s", file.name, error)
 
     def _run(self, work: Work[T], begin: str, what: str) -> T:
         try:
@@ -159,7 +168,7 @@ class Database:
         with file_lock(self._path.with_name(f"{self._path.name}.repair")):
             if self._is_sound():
                 return
-            ending = time.strftime("broken-%Y%m%d-%H%M%S")
+            ending = time.strftime(f"{_BROKEN}-%Y%m%d-%H%M%S")
             # The journal first: SQLite would play it back into the new file.
             for suffix in ("-journal", "-wal", "-shm", ""):
                 damaged = self._path.with_name(self._path.name + suffix)

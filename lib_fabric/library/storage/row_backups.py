@@ -51,10 +51,16 @@ class RowBackups:
 
     def delete(self, key: Key) -> None:
         """Deletes a file. Where that fails it comes back with the next rebuild, no worse."""
-        try:
-            self.path(key).unlink(missing_ok=True)
-        except OSError as error:
-            _log.warning("FABRIC: a %s's file could not be deleted: %s", self._what, error)
+        self._delete(self.path(key))
+
+    def delete_all(self, owner: str | None = None) -> None:
+        """Deletes every file, damaged ones too; or those whose key begins with `owner`."""
+        if owner is None:
+            for file in self.folder.glob("*.json"):
+                self._delete(file)
+        else:
+            for key in [key for key, _ in self.all() if key[:1] == (owner,)]:
+                self.delete(key)
 
     def all(self) -> Iterator[tuple[Key, str]]:
         """Every key with its text; damaged files are left out."""
@@ -70,3 +76,9 @@ class RowBackups:
         """Where the text of `key` lies, if it is kept."""
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         return self.folder / f"{digest}.json"
+
+    def _delete(self, file: Path) -> None:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("FABRIC: a %s's file could not be deleted: %s", self._what, error)

@@ -56,6 +56,8 @@ class ListPresses:
             note=note_of(left_out, turned),
             switch_on=action.was_on and bool(ratings),
             settings=settings if turned else None,
+            # Asked for as well when all that was stored is gone.
+            presets_changed=True,
         )
 
     def sync(self, action: Action, page: PageState) -> Outcome:

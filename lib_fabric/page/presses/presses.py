@@ -6,6 +6,8 @@ Knows which press is done where; not gradio, not how any of them is done.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.library import Library
@@ -13,6 +15,7 @@ from lib_fabric.page.actions import Action, parse_action
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Outcome, PageState, nothing_raised
+from lib_fabric.page.presses.erasing import erase
 from lib_fabric.page.presses.history import HistoryEntries, unwritten
 from lib_fabric.page.presses.lists import ListPresses
 from lib_fabric.page.presses.pictures import PicturePresses
@@ -31,6 +34,7 @@ class Presses:
         pictures = PicturePresses(library, entries, host)
         lists = ListPresses(library, entries, host.max_pictures)
         presets = PresetPresses(library, host.max_pictures)
+        self._library = library
         self._by_name: dict[str, Press] = {
             "rate": pictures.rate,
             "unrate": pictures.unrate,
@@ -45,6 +49,7 @@ class Presses:
             "sync": lists.sync,
             "restore": lists.restore,
             "history": _look,
+            "erase": partial(erase, library),
             "presets": presets.look,
             "save": presets.save,
             "load": presets.load,
@@ -59,15 +64,24 @@ class Presses:
         outcome, action = Outcome(page.ratings), None
         with nothing_raised(outcome):
             action = parse_action(text)
-            outcome = self._by_name[action.do](action, page)
-        outcome.action = action
+            page = self._without_erased(page)
+        outcome.ratings = page.ratings
         if action is not None:
+            with nothing_raised(outcome):
+                outcome = self._by_name[action.do](action, page)
+            outcome.action = action
             with nothing_raised(outcome):
                 _switch_on(outcome, action, page)
                 # Lists that infotext has set are the page's already, and kept nowhere yet.
-                if action.do == "sync" or outcome.ratings != page.ratings:
+                is_new = action.do == "sync" or outcome.ratings != page.ratings
+                if is_new and action.do != "erase":
                     self._keep_active(outcome, action, page)
         return outcome
+
+    def _without_erased(self, page: PageState) -> PageState:
+        """`page` as it is now that its user has deleted all that was stored, by whichever page."""
+        is_erased = self._library.pictures_of(page.owner).is_erased
+        return replace(page, ratings=page.ratings.only(lambda each: not is_erased(each.picture)))
 
     def _keep_active(self, outcome: Outcome, action: Action, page: PageState) -> None:
         """Keeps the page's lists for its next reload."""

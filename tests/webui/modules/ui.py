@@ -1,4 +1,4 @@
-"""The page: txt2img, img2img and PNG Info, tabs of extensions, and Reload UI."""
+"""The page: txt2img, img2img and PNG Info, tabs of extensions, Settings' texts, and Reload UI."""
 
 from __future__ import annotations
 
@@ -65,6 +65,15 @@ def create_pnginfo() -> gr.Blocks:
     return interface
 
 
+def create_settings() -> gr.Blocks:
+    """The Settings tab, but only what is text there."""
+    with gr.Blocks(analytics_enabled=False) as interface, gr.Column(elem_id="settings"):
+        for key, option in opts.data_labels.items():
+            if isinstance(option, shared.OptionHTML):
+                option.component(value=option.default, elem_id=f"setting_{key}")
+    return interface
+
+
 def create_ui() -> gr.Blocks:
     """Builds the page. Both tabs' scripts get new components."""
     reload_javascript()
@@ -74,6 +83,7 @@ def create_ui() -> gr.Blocks:
     interfaces += [(ui_tabs.Img2ImgTab("img2img").build(), "img2img", "img2img")]
     interfaces += [(create_pnginfo(), "PNG Info", "pnginfo")]
     interfaces += script_callbacks.ui_tabs_callback()
+    interfaces += [(create_settings(), "Settings", "settings")]
     shared.tab_names = [label for _, label, _ in interfaces]
     with gr.Blocks(
         theme=shared.gradio_theme, analytics_enabled=False, title="Stand-in WebUI"

@@ -61,6 +61,10 @@ class StoreFiles:
         self._list()
         return self._num_bytes or 0
 
+    def sizes(self) -> dict[str, int]:
+        """The bytes of every picture with what lies beside it, by its id."""
+        return {name: each.num_bytes for name, each in self._list().items()}
+
     def longest_unused(self, spare_seconds: float) -> list[str]:
         """Every picture's id, the longest unused first, but for those used just now."""
         kept = self._list()
