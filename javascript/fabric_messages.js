@@ -30,7 +30,9 @@
         const {lines} = stateOf(tab);
         lines.delete('rating');
         lines.delete('other');
-        if (answer.note && !FILES.includes(what)) {
+        // That a preset is saved is seen in its list, and said by a toast: a line would only move it.
+        const isSeen = what === 'save' && !answer.note?.failed;
+        if (answer.note && !isSeen && !FILES.includes(what)) {
             lines.set(RATINGS.includes(what) ? 'rating' : 'other', lineOf(answer.note));
         }
         render(tab);

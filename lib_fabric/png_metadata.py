@@ -19,6 +19,8 @@ _READ_TEXTS = (b"XML:com.adobe.xmp", b"Raw profile type exif")
 # More than these is left unread: Pillow's own limit for a text, and far more than profiles have.
 _MAX_TEXT_BYTES = 2**20
 _MAX_PROFILE_BYTES = 2**24
+# Each of them may unfold to the most, so there may not be any number.
+_MAX_READ_TEXTS = 8
 
 
 def without_unread(file: BinaryIO) -> tuple[BinaryIO, bytes | None]:
@@ -47,20 +49,26 @@ def without_unread(file: BinaryIO) -> tuple[BinaryIO, bytes | None]:
 def _unread(file: BinaryIO) -> tuple[list[tuple[int, int]], bytes | None]:
     """Where in `file` chunks begin and end that are left out, and the unpacked profile."""
     found: list[tuple[int, int]] = []
-    profile = None
+    profiles: list[bytes | None] = []
+    num_texts = 0
     if file.read(len(_SIGNATURE)) != _SIGNATURE:
-        return found, profile
+        return found, None
     while len(head := file.read(8)) == 8:
         start = file.tell() - 8
         size, kind = struct.unpack(">I4s", head)
-        if kind == _PROFILE:
-            profile = profile or _profile(file.read(size))
-        is_left_out = kind == _PROFILE or (kind in _TEXTS and not _is_read(kind, file.read(size)))
+        is_read = kind != _PROFILE
+        if kind == _PROFILE and not profiles:
+            profiles.append(_profile(file.read(min(size, _MAX_PROFILE_BYTES))))
+        elif kind in _TEXTS:
+            data = file.read(min(size, _MAX_TEXT_BYTES + 1))
+            is_meant = data.partition(b"\0")[0] in _READ_TEXTS
+            num_texts += is_meant
+            is_read = is_meant and num_texts <= _MAX_READ_TEXTS and _is_short(kind, data)
         end = start + 12 + size
         file.seek(end)
-        if is_left_out:
+        if not is_read:
             found.append((start, end))
-    return found, profile
+    return found, profiles[0] if profiles else None
 
 
 def _profile(data: bytes) -> bytes | None:
@@ -68,10 +76,11 @@ def _profile(data: bytes) -> bytes | None:
     return _unpacked(data.partition(b"\0")[2][1:], _MAX_PROFILE_BYTES)
 
 
-def _is_read(kind: bytes, data: bytes) -> bool:
-    keyword, _, rest = data.partition(b"\0")
-    if keyword not in _READ_TEXTS or len(data) > _MAX_TEXT_BYTES:
+def _is_short(kind: bytes, data: bytes) -> bool:
+    """Whether a text is, once it is unpacked, no longer than one may be."""
+    if len(data) > _MAX_TEXT_BYTES:
         return False
+    rest = data.partition(b"\0")[2]
     if kind == b"iTXt":
         packed = rest[2:].split(b"\0", 2)[-1] if rest[:1] == b"\1" else None
     else:
