@@ -30,7 +30,7 @@
         const {lines} = stateOf(tab);
         lines.delete('rating');
         lines.delete('other');
-        // That a preset is saved is seen in its list, and said by a toast: a line would only move it.
+        // That a preset is saved is seen in its list: a line would only move Save away.
         const isSeen = what === 'save' && !answer.note?.failed;
         if (answer.note && !isSeen && !FILES.includes(what)) {
             lines.set(RATINGS.includes(what) ? 'rating' : 'other', lineOf(answer.note));
@@ -74,7 +74,7 @@
             line.append(said, dismissButton(() => forget(tab, each => each === kind)));
             box.append(line);
         }
-        // What is under the pointer stays there, so that a second press is not one of another thing.
+        // What is under the pointer stays there: a second press is none of another thing.
         if (tabs.element(tab, 'accordion').matches(':hover')) {
             window.scrollBy({top: topOfLists(tab) - before, behavior: 'instant'});
         }
