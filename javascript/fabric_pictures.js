@@ -43,8 +43,8 @@
     /**
      * Sends an action with a file, in parts that gradio's connection carries, one after the other.
      * `load()` gives the file, or promises it, once it is its turn; null where the browser may not
-     * read it. `onEnd(answer)` is called with
-     * the answer to the last part, or to the one that was refused.
+     * read it. `onEnd(answer)` is called with the answer to the last part, or to the one that was
+     * refused.
      */
     function send(tab, action, load, onEnd) {
         let file = null;
@@ -114,9 +114,10 @@
         const page = new DOMParser().parseFromString(data.getData('text/html'), 'text/html');
         const source = page.querySelector('img')?.getAttribute('src');
         const lines = data.getData('text/uri-list').split(/\s+/);
+        const found = source || lines.find(each => each && each[0] !== '#');
+        if (!found) return null;
         try {
-            const link = lines.find(each => each && each[0] !== '#');
-            const address = new URL(source || link, document.baseURI);
+            const address = new URL(found, document.baseURI);
             return /^(https?|data|blob):$/.test(address.protocol) ? address : null;
         } catch (error) {
             return null;
@@ -142,8 +143,10 @@
         }
     }
 
-    /** Where a picture is pasted: the list that is in focus or pointed at, else where none of the
-     * host's fields would take it. */
+    /**
+     * The list that a picture is pasted into, which is the one in focus or pointed at, or else, where
+     * none of the host's fields would take it, the liked.
+     */
     function pasteTarget(target) {
         const shown = tabs.all().find(tab => element(tab, 'lists').getClientRects().length);
         if (!shown) return null;
@@ -151,7 +154,8 @@
         const column = target.closest?.('.fabric-column') || find('.fabric-column:focus-within') ||
             find('.fabric-column:hover');
         const isElsewhere = !column && (isWritten(target) || hasPictureField());
-        return isElsewhere ? null : {tab: shown, list: column?.dataset.to ?? 'liked'};
+        if (isElsewhere) return null;
+        return {tab: shown, list: column?.dataset.to ?? 'liked', isMeant: Boolean(column)};
     }
 
     function isWritten(target) {
@@ -167,8 +171,9 @@
     function paste(event) {
         const target = pasteTarget(event.target);
         if (!target || !event.clipboardData) return;
-        const isText = isWritten(event.target) && !event.clipboardData.files.length;
-        if (isText || !bring(target.tab, target.list, event.clipboardData)) return;
+        const mayBeText = isWritten(event.target) || !target.isMeant;
+        if (mayBeText && !event.clipboardData.files.length) return;
+        if (!bring(target.tab, target.list, event.clipboardData)) return;
         event.preventDefault();
         // The host would take it for one of its own fields.
         event.stopImmediatePropagation();

@@ -151,6 +151,23 @@ def test_a_field_of_the_host_keeps_what_is_pasted_for_it(new_page):
     page.expect_lists(0, 0)
 
 
+def test_a_text_is_no_picture(opened):
+    opened.drop_zone("liked").focus()
+    for node in (opened.drop_zone("liked"), opened.page.locator("body")):
+        node.evaluate(
+            """node => {
+                const data = new DataTransfer();
+                data.setData('text/plain', 'a text');
+                data.setData('text/html', '<b>a text</b>');
+                const init = {clipboardData: data, bubbles: true, cancelable: true};
+                node.dispatchEvent(new ClipboardEvent('paste', init));
+            }"""
+        )
+    opened.expect_settled()
+    expect(opened.note.locator("p")).to_have_count(0)
+    opened.expect_lists(0, 0)
+
+
 def test_text_that_is_pasted_into_the_prompt_stays_text(opened):
     prompt = opened.page.locator("#txt2img_prompt textarea")
     prompt.evaluate(PASTE, [DATA_URL, "image.png"])
