@@ -116,7 +116,7 @@ class Expected:
         picture_id = self._shown(action, shown)
         if picture_id is None:
             return True
-        return self._forget(page, {"picture_id": picture_id}, shown)
+        return self._remove(page, {"picture_id": picture_id}, shown)
 
     def _add(self, page: int, action: dict[str, Any], _shown: list[int]) -> bool | None:
         if action["data"] not in TEXTS:
