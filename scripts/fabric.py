@@ -97,7 +97,7 @@ class FabricScript(scripts.Script):
         sampling.wrap_sampling(p)
 
     def process_before_every_sampling(self, p, *args, **kwargs):
-        # Before 1.9.0 there is no such event.
+        # Before 1.10.0 there is no such event.
         SAMPLING_NOW.begin_pass(p, kwargs["x"])
 
     def postprocess(self, p, processed, *args):

@@ -50,7 +50,9 @@ class ForgeHost(ProcessingHost):
             return None
         call = ForgeCall.of(args, kwargs, self._latents)
         if call is not None:
-            self.model().refuse_replaced(kwargs["transformer_options"])
+            replaced = kwargs["transformer_options"].get("patches_replace", {}).get("attn1")
+            if replaced:
+                self.model().refuse_replaced(replaced)
             self._load_unet_again()
         return call
 

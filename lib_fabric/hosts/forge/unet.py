@@ -5,7 +5,7 @@ Knows torch; imports nothing of the host.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -92,17 +92,16 @@ class ForgeUnet:
             self._unet, noised, timestep, conditioning, call, transformer_options=options
         )
 
-    def refuse_replaced(self, options: dict[str, Any]) -> None:
+    def refuse_replaced(self, sites: Collection[tuple]) -> None:
         """Refuses to run without any effect.
 
         Args:
-            options: the `transformer_options` of a call.
+            sites: where others have put their own self-attention, as the host names places.
 
         Raises:
             UnsupportedModelError: others' attention stands in the place of all layers.
         """
-        replaced = (options.get("patches_replace") or {}).get("attn1", {})
-        if all(layer.is_replaced(replaced) for layer in self._layers):
+        if all(layer.is_replaced(sites) for layer in self._layers):
             raise UnsupportedModelError(
                 "Another extension has put its own self-attention in the place of the model's "
                 "(ControlNet's reference modes and StyleAlign do), which leaves none for feedback. "
