@@ -14,7 +14,7 @@ SIDE_BY_SIDE := -n auto --maxprocesses 8 --dist worksteal
 help:
 	@echo "All of it needs Python 3.10 or 3.11. Times are those of two quiet cores."
 	@echo
-	@echo "make setup               everything below, in $(VENV): 1.7 GB (on Linux pip may take PyTorch's"
+	@echo "make setup               everything below, in $(VENV): 2.1 GB (on Linux pip may take PyTorch's"
 	@echo "                         build with CUDA: some GB more), 3 to 10 minutes; done by itself"
 	@echo "make demo [ARGS=--once]  the stand-in WebUI's page, and rounds of feedback meanwhile: 2 minutes"
 	@echo "make test [ARGS=...]     all tests: 7 minutes; ARGS go to pytest"
@@ -34,6 +34,15 @@ setup:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' 2>/dev/null \
 	|| { echo "Python 3.10 or 3.11 is needed (the WebUI's own packages need it)$(if $(PYTHON),; $(PYTHON) is neither)."; exit 1; }
 	@"$(PYTHON)" tests/set_up.py $(VENV) $(if $(filter file,$(origin PYTHON)),,--same-python)
+	@$(MAKE) --no-print-directory $(VENV)/gradio4/.done
+
+# The gradio of Forge, for the page's tests; it cannot be beside the other one.
+$(VENV)/gradio4/.done: tests/gradio4/requirements.txt
+	@echo "Making $(@D) (about 0.4 GB) ..."
+	@rm -rf $(@D)
+	@"$(PYTHON)" -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .

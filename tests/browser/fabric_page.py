@@ -45,6 +45,8 @@ class FabricPage:
         self.tab = tab
         self.gallery = page.locator(f"#{tab}_gallery")
         self.pictures = self.gallery.locator(".thumbnails > .thumbnail-small")
+        # gradio 4 has a button around it.
+        self.large = self.gallery.locator(":is(.preview, .preview > .image-button) > img")
         self.lists = self.own("lists")
         self.note = self.own("note")
         self.is_enabled = page.locator(f"#{tab}_fabric_accordion-checkbox input")
@@ -167,7 +169,7 @@ class FabricPage:
 
     def close_preview(self) -> None:
         """Leaves the preview, so that nothing is selected."""
-        self.gallery.get_by_label("Clear").click()
+        self.gallery.get_by_label(re.compile("^(Clear|Close)$")).click()
         expect(self.gallery.locator(".preview")).to_have_count(0)
 
     def press(self, thumb: str) -> None:
@@ -190,7 +192,8 @@ class FabricPage:
     def open_viewer(self) -> None:
         """Opens the selected picture in the host's full-size viewer."""
         # Before the host has prepared it, a press goes to the next picture instead.
-        self.gallery.locator(".preview img[data-modded]").click()
+        expect(self.large).to_have_attribute("data-modded", "true")
+        self.large.click()
         expect(self.viewer).to_be_visible()
 
     def press_in_viewer(self, name: str) -> None:

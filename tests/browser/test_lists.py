@@ -134,7 +134,7 @@ def test_removing_takes_the_mark_away(opened):
 def test_a_picture_is_dragged_from_the_gallery(opened):
     opened.generate(4)
     opened.select(3)
-    opened.gallery.locator(".preview > img").drag_to(opened.drop_zone("disliked"))
+    opened.large.drag_to(opened.drop_zone("disliked"))
     opened.expect_lists(0, 1)
     opened.expect_mark(3, "disliked")
 
@@ -166,7 +166,7 @@ def test_a_file_dropped_after_a_drag_that_an_answer_cut_short_is_added(
     dragged = {
         "list": opened.tiles("liked").first.locator("img"),
         "history": history.locator(".fabric-picture img").first,
-        "gallery": opened.gallery.locator(".preview > img"),
+        "gallery": opened.large,
     }[source]
     dragged.evaluate(START_DRAG)
     opened.choose_files("liked", picture_files[1:2])

@@ -24,10 +24,11 @@ PAGE, OTHER_PAGE, BROWSER, OTHER_BROWSER = (digit * 32 for digit in "abcd")
 class FakeAccordion(gr.Checkbox):
     """The parts of the host's InputAccordion that the extension uses."""
 
-    def __init__(self, value, label, elem_id, elem_classes):
-        super().__init__(value, label=label, elem_id=f"{elem_id}-checkbox", visible=False)
+    def __init__(self, value=None, label="", elem_id="", elem_classes=(), **others):
+        # `others` are gradio 4's: it makes a component anew when an event leaves it as it is.
+        super().__init__(value, label=label, elem_id=f"{elem_id}-checkbox", visible=False, **others)
         self._accordion = gr.Accordion(
-            label, elem_id=elem_id, elem_classes=elem_classes, open=value
+            label, elem_id=elem_id, elem_classes=elem_classes, open=value, **others
         )
         self._elem_id = elem_id
 
