@@ -23,8 +23,8 @@ DONE = ".done"
 _TICK_SECONDS = 5.0
 # "Processing" is what pip says of a file that is there already.
 _PACKAGE = re.compile(
-    r"^(?:Collecting |Requirement already satisfied: |Processing (?:.*[/\\])?)"
-    r"([A-Za-z](?:[\w.]|-(?!\d))*)"
+    r"^(?:Collecting |Requirement already satisfied: )([A-Za-z](?:[\w.]|-(?!\d))*)"
+    r"|^Processing (?:.*?[/\\])?([\w.]+)-\d[^/\\]*\.(?:whl|zip|tar)"
 )
 _SIZE = re.compile(r"^\s*Downloading \S+ \((.+)\)")
 
@@ -125,12 +125,18 @@ def _install(folder: Path, what: list[str], done: int, total: int) -> tuple[int,
     return pip.returncode, done
 
 
+def package_in(line: str) -> str | None:
+    """The package that a line of pip's says it has got to."""
+    found = _PACKAGE.match(line)
+    return found and (found[1] or found[2])
+
+
 def _follow(pip: subprocess.Popen[str], tick: _Ticks, done: int, total: int) -> int:
     """Says what pip is doing until it has done it; how many packages it has seen to."""
     for line in pip.stdout or ():
-        if found := _PACKAGE.match(line):
+        if package := package_in(line):
             done = min(done + 1, total)
-            tick.at = f"[{done}/{total}] {found[1]}"
+            tick.at = f"[{done}/{total}] {package}"
             say(tick.at)
         elif found := _SIZE.match(line):
             say(f"{tick.at}: downloading {found[1]}")

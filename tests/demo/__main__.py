@@ -18,7 +18,6 @@ from tests.demo.client import WebuiClient, WebuiError
 from tests.demo.game import GameRules, Preference, Round, play
 from tests.helpers.commands import interrupted_once, running_webui, say
 from tests.tiny_model.shapes import GROUND_COLOURS, OBJECT_COLOURS, SHAPES
-from tests.webui.server import StandInError
 
 PAGE = Path(__file__).resolve().parent / "page"
 METHODS = next(each.choices for each in FabricSettings.fields() if each.name == "method")
@@ -33,7 +32,7 @@ def main() -> int:
             _run(arguments)
         except KeyboardInterrupt:
             say("\nStopped.")
-        except (StandInError, WebuiError) as error:
+        except WebuiError as error:
             return _failed(str(error))
         except httpx.HTTPError as error:
             where = arguments.url or "the page"

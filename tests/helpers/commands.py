@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from tests.webui.server import StandIn
+from tests.webui.server import StandIn, StandInError
 
 ROOT = Path(__file__).resolve().parents[2]
 _TICK_SECONDS = 5.0
@@ -77,7 +77,7 @@ def running_webui(
         env: further environment variables for it.
 
     Raises:
-        StandInError: it does not start.
+        SystemExit: it does not start; with a sentence.
     """
     if url:
         yield url
@@ -86,5 +86,8 @@ def running_webui(
     with contextlib.ExitStack() as stack:
         with progress("Starting the stand-in WebUI with the small model (some 15 seconds)"):
             server = StandIn(extension=extensions, port=port or None, env=env)
-            stack.enter_context(server)
+            try:
+                stack.enter_context(server)
+            except StandInError as error:
+                raise SystemExit(f"The stand-in WebUI did not start: {error}") from error
         yield server.url

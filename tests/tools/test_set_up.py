@@ -8,7 +8,7 @@ import venv
 import pytest
 
 from tests.helpers.commands import ROOT
-from tests.set_up import DONE, REQUIREMENTS, is_complete, named_in, reason_to_rebuild
+from tests.set_up import DONE, REQUIREMENTS, is_complete, named_in, package_in, reason_to_rebuild
 
 
 @pytest.fixture
@@ -69,6 +69,25 @@ def test_every_line_that_names_a_package_is_counted():
     assert {"torch", "gradio", "k-diffusion"} <= set(names)
     lines = [line for file in REQUIREMENTS for line in file.read_text("utf-8").splitlines()]
     assert len(names) == len([line for line in lines if "==" in line])
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        (
+            "Collecting k-diffusion==0.1.1 (from -r /a b/tests/requirements.txt (line 3))",
+            "k-diffusion",
+        ),
+        ("Requirement already satisfied: torch==2.13.0 in ./.venv/lib", "torch"),
+        ("Processing /a b/wheels-2/attrs-26.1.0-py3.whl (from -r /c/requirements.txt)", "attrs"),
+        ("Processing ./pandas-2.3.3.tar.gz", "pandas"),
+        ("  Downloading torch-2.13.0.whl (180 MB)", None),
+        ("Installing collected packages: torch", None),
+    ],
+    ids=str,
+)
+def test_what_pip_has_got_to_is_read_from_its_lines(line, package):
+    assert package_in(line) == package
 
 
 @pytest.mark.parametrize("python", ["/no/such python", "/bin/false"])
