@@ -59,13 +59,15 @@ def from_image(image: Image.Image, name: str = "picture") -> Picture:
         name: what a message calls this picture, such as 'liked[2]'.
 
     Raises:
-        FabricError: too small, too large, or its data cannot be decoded.
+        FabricError: too small, too large, too much for the memory, or its data cannot be decoded.
     """
     _check_size(image, name)
     try:
         # First, and in one go: a second attempt may succeed with half a picture.
         image.load()
         rgb = _to_rgb(_upright(image))
+    except MemoryError as error:
+        raise FabricError("{} needs more memory than is free. Send a smaller one.", name) from error
     # Pillow's plugins raise nearly anything on damaged files, even struct.error and SyntaxError.
     except Exception as error:
         raise FabricError("{} is damaged and cannot be read.", name) from error

@@ -127,6 +127,20 @@ def test_damaged_bytes_give_a_picture_or_one_sentence(file_format, damages):
 # Sizes
 
 
+class _TooMuch(Image.Image):
+    """A sound picture for which there is no memory."""
+
+    size, width, height = (64, 48), 64, 48
+
+    def load(self):
+        raise MemoryError
+
+
+def test_a_lack_of_memory_is_no_damage():
+    sentence = "liked[0] needs more memory than is free. Send a smaller one."
+    assert _refusal(from_image, _TooMuch(), "liked[0]") == sentence
+
+
 @pytest.mark.parametrize(("width", "height"), [(7, 100), (100, 7), (1, 1)])
 def test_too_small(width, height):
     sentence = f"liked[0] is {width}x{height} pixels; each side must be at least 8."
