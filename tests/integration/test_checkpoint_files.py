@@ -20,15 +20,23 @@ def started_with(checkpoint):
     return StandIn(extension=ROOT, options=["--checkpoint", str(checkpoint)])
 
 
-def overwrite(checkpoint):
-    """As if its VAE had been trained on; what decodes stays."""
+def overwrite(checkpoint, name):
+    """As if a part of it had been trained on."""
     weights = load_file(checkpoint)
-    name = "first_stage_model.encoder.conv_in.bias"
     weights[name] = weights[name] + 0.5
     save_file(weights, checkpoint)
 
 
-def test_rated_pictures_are_encoded_anew_by_a_vae_that_was_overwritten(standin, rated, tmp_path):
+# What is kept between generations depends on each of them; what decodes stays.
+PARTS = {
+    "VAE": "first_stage_model.encoder.conv_in.bias",
+    "U-Net": "model.diffusion_model.time_embed.0.bias",
+    "text encoder": "cond_stage_model.transformer.text_model.encoder.layers.0.layer_norm1.bias",
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_nothing_is_taken_of_a_checkpoint_that_was_overwritten(standin, rated, tmp_path, part):
     checkpoint = tmp_path / CHECKPOINT.name
     shutil.copy(CHECKPOINT, checkpoint)
     for companion in CHECKPOINT.parent.glob("*.yaml"):
@@ -36,7 +44,7 @@ def test_rated_pictures_are_encoded_anew_by_a_vae_that_was_overwritten(standin, 
     with started_with(checkpoint) as server:
         webui = WebuiClient(server.url)
         before = webui.txt2img(**payload(rated)).pictures
-        overwrite(checkpoint)
+        overwrite(checkpoint, part)
         # Another one, so that this one is read again.
         webui.txt2img(**payload(override_settings={"sd_model_checkpoint": "random-weights"}))
         after = webui.txt2img(**payload(rated)).pictures
