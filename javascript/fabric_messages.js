@@ -6,7 +6,7 @@
     const MAX_REASONS = 5;
     const RATINGS = ['rate', 'unrate'];
     const FILES = ['add', 'import'];
-    const LOOKS = ['history', 'presets'];
+    const LOOKS = ['history', 'tiles', 'presets'];
     const UNANSWERED = 'The WebUI did not answer. Try again.';
 
     const stateOf = tabs.stateOf(() => ({

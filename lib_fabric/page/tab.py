@@ -16,6 +16,7 @@ import gradio as gr
 from lib_fabric.arguments import argument_names
 from lib_fabric.library.library import Library
 from lib_fabric.page.host import PageHost
+from lib_fabric.page.html.lists import lists_html
 from lib_fabric.page.html.parts import THUMBS
 from lib_fabric.page.outcome import PageState, nothing_raised
 from lib_fabric.page.presses.presses import Presses
@@ -24,7 +25,7 @@ from lib_fabric.page.rendering import PARTS, Rendering
 from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.page.widgets import SettingWidgets, infotext_keys, infotext_readers
 from lib_fabric.rating_texts import read_lists
-from lib_fabric.ratings import LIST_NAMES, ListName, Ratings
+from lib_fabric.ratings import LIST_NAMES, ListName
 from lib_fabric.settings import FabricSettings
 
 _THUMB_IDS: dict[ListName, str] = {"liked": "like", "disliked": "dislike"}
@@ -69,13 +70,13 @@ class FabricTab:
             with enabled.extra():
                 counts = self._html("counts", "fabric-counts-box")
             self._html("note", "fabric-note-box")
-            lists = self._html("lists", "fabric-lists", self._rendering.lists(Ratings(), ""))
+            self._html("lists", "fabric-lists", lists_html())
             settings = SettingWidgets(self._tab, self._host).build()
             presets = self._panel("Presets", "presets", "fabric-presets-box")
             history = self._panel("History", "history", "fabric-history")
             boxes = self._relay.build(LIST_NAMES)
         arguments = {"enabled": enabled, **boxes, **settings}
-        parts = {"counts": counts, "lists": lists, "presets": presets, "history": history}
+        parts = {"counts": counts, "presets": presets, "history": history}
         self._components = arguments | parts
         self._settings = list(settings)
         self.infotext_fields = infotext_readers(arguments)

@@ -50,6 +50,7 @@ class Presses:
             "restore": lists.restore,
             "history": _look,
             "erase": partial(erase, library),
+            "tiles": _look,
             "presets": presets.look,
             "save": presets.save,
             "load": presets.load,
