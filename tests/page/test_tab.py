@@ -112,6 +112,13 @@ def test_ids_carry_the_tab_and_never_end_as_the_hosts_galleries_do(built):
     assert not [each for each in ids if each.endswith("_gallery")]
 
 
+def test_no_element_has_an_id_of_sd_webui_fabric(built):
+    """Its ids begin as its title does; some are on both tabs."""
+    page, _, _ = built
+    ids = [block.elem_id for block in page.blocks.values() if block.elem_id]
+    assert not [each for each in ids if each == "fabric" or each.startswith("fabric_")]
+
+
 @pytest.mark.parametrize(
     ("name", "css_class"),
     [
