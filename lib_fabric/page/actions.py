@@ -19,6 +19,7 @@ ACTIONS = (
     *("rate", "unrate", "add", "activate", "move", "remove", "weigh", "forget", "clear"),
     *("open", "sync", "restore", "history", "tiles", "erase"),
     *("presets", "save", "load", "rename", "delete", "export", "import"),
+    *("adopt", "decline"),
 )
 _UNUSABLE = "FABRIC did not understand that press. Reload the page and try again."
 
@@ -34,7 +35,8 @@ class Action:
             page had before; 'sync' for an answer to lists that infotext has set; 'restore' undoes,
             with the lists as they were in `liked` and `disliked`; 'history' asks for the history,
             'tiles' for the tiles that the page `lacks`; 'erase' deletes all that was stored. The
-            rest acts on the preset `name`, 'import' on one `part` of `parts` of a file.
+            rest acts on the preset `name`, 'import' on one `part` of `parts` of a file. 'adopt'
+            takes over the presets that another extension has left, 'decline' wants no more of them.
         number: which of the page's presses this is; the answer carries it back.
         switched_off: the user has unticked the accordion by hand.
         was_on: the accordion was ticked when this page, or the browser's last one, was closed.

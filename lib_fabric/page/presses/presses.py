@@ -58,6 +58,8 @@ class Presses:
             "delete": presets.delete,
             "export": presets.export,
             "import": presets.bring,
+            "adopt": presets.adopt,
+            "decline": presets.decline,
         }
 
     def carry_out(self, text: object, page: PageState) -> Outcome:
