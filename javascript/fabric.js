@@ -43,6 +43,7 @@ const fabricUi = (function() {
         finish: (...values) => parts.presses.finish(...values),
         ended: (...values) => parts.presses.ended(...values),
         listsChanged: (...values) => parts.presses.listsChanged(...values),
+        compare: name => parts.thumbs.compare(name),
         press: (name, list) => parts.thumbs.press(name, list),
     };
 })();

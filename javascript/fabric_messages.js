@@ -196,6 +196,8 @@
 
     return {
         start, take, lookAt, begin, end, leaveOut,
+        /** Says a text for a moment. */
+        tell: (tab, text) => showToast(tab, texts.translate(text)),
         /** What was said of FABRIC being off is over. */
         switchedOn: tab => forget(tab, (kind, {isWarning}) => !isWarning),
     };

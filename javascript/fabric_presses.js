@@ -289,7 +289,7 @@
     }
 
     return {
-        start, request, drop, take, finish, ended, listsChanged, undo, pending, isRating,
+        start, request, isSettled, drop, take, finish, ended, listsChanged, undo, pending, isRating,
         /** Calls back with the tab whenever what is rated or under way has changed. */
         onChange: listener => listeners.push(listener),
         /** Every action says as well what `view(tab)` gives. */

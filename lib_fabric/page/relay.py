@@ -132,6 +132,14 @@ class Relay:
         return f"{self._tab}_fabric_{name}"
 
 
+def hidden_field(tab: str, name: str, host: PageHost) -> Any:  # noqa: ANN401 (gradio component)
+    """A text field in which the page's script leaves something for the next generation."""
+    with gr.Row(elem_classes=["fabric-relay"]):
+        field = gr.Textbox("", label=f"{tab}_fabric_{name}", elem_id=f"{tab}_fabric_{name}")
+    host.keep_out_of_config(field)
+    return field
+
+
 def _edit(before: object, after: object) -> list[object]:
     """What turns the text `before` into `after`: how much of its start stays, what comes then, and
     how much of its end stays."""

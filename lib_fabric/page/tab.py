@@ -33,6 +33,7 @@ _THUMB_TOOLTIPS: dict[ListName, str] = {
     "liked": "Like the picture for FABRIC; press again to undo.",
     "disliked": "Dislike the picture for FABRIC; press again to undo.",
 }
+_COMPARE_TOOLTIP = "Compare: make the selected picture with FABRIC and without, side by side."
 _OF_EVERY_PRESS = ("enabled", *LIST_NAMES)
 
 
@@ -93,7 +94,10 @@ class FabricTab:
         elif elem_id == f"{self._tab}_send_to_extras" and not self._has_thumbs:
             self._has_thumbs = True
             for name in LIST_NAMES:
-                self._build_thumb(name)
+                press = f"() => fabricUi.press('{self._tab}', '{name}')"
+                self._build_tool(THUMBS[name], _THUMB_IDS[name], _THUMB_TOOLTIPS[name], press)
+            press = f"() => fabricUi.compare('{self._tab}')"
+            self._build_tool("🆚", "compare", _COMPARE_TOOLTIP, press)
         shown = {"gallery": self._gallery, "generation_info": self._generation_info}
         if self._has_thumbs and not self._is_wired and None not in shown.values():
             self._is_wired = True
@@ -109,12 +113,11 @@ class FabricTab:
         with gr.Accordion(label, open=False, elem_id=self._id(f"{name}_panel")):
             return self._html(name, css_class)
 
-    def _build_thumb(self, name: ListName) -> None:
-        short = _THUMB_IDS[name]
-        button = self._host.tool_button(THUMBS[name], self._id(short), f"fabric-{short}")
-        self._host.set_tooltip(button, _THUMB_TOOLTIPS[name])
+    def _build_tool(self, text: str, name: str, tooltip: str, press: str) -> None:
+        """A button in the row under the gallery that calls the page's script."""
+        button = self._host.tool_button(text, self._id(name), f"fabric-{name}")
+        self._host.set_tooltip(button, tooltip)
         self._host.keep_out_of_config(button)
-        press = f"() => fabricUi.press('{self._tab}', '{name}')"
         button.click(fn=None, **self._host.javascript(press))
 
     def _wire(self, channel: str, more: Mapping[str, Any]) -> None:

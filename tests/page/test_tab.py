@@ -174,8 +174,8 @@ def test_thumbs_are_made_and_wired_once(tmp_path):
         add_result_panel(made)
         wired = len(page.dependencies)
         add_result_panel(made)
-    # Two thumbs, one relay and the three that follow its answer.
-    assert wired - before == 6
+    # Two thumbs, Compare, one relay and the three that follow its answer.
+    assert wired - before == 7
     assert len(page.dependencies) == wired
 
 
