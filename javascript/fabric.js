@@ -16,8 +16,8 @@ window.fabricParts ??= {};
 const fabricUi = (function() {
     // In the order in which they begin; each for itself, so that one that fails stops no other.
     const STARTED = [
-        'tabs', 'texts', 'messages', 'accordion', 'presets', 'pictures', 'thumbs', 'gallery', 'viewer',
-        'keyboard', 'presses',
+        'tabs', 'texts', 'messages', 'tiles', 'accordion', 'presets', 'pictures', 'thumbs',
+        'gallery', 'viewer', 'keyboard', 'presses',
     ];
     const built = {};
     const parts = new Proxy({}, {get: (target, name) => part(name)});
@@ -39,9 +39,11 @@ const fabricUi = (function() {
 
     return {
         take: (...values) => parts.presses.take(...values),
+        arrive: (...values) => parts.tabs.arrive(...values),
         finish: (...values) => parts.presses.finish(...values),
         ended: (...values) => parts.presses.ended(...values),
         listsChanged: (...values) => parts.presses.listsChanged(...values),
+        compare: name => parts.thumbs.compare(name),
         press: (name, list) => parts.thumbs.press(name, list),
     };
 })();

@@ -3,7 +3,7 @@
 // pressed in presets, and what brings pictures, has files of its own, which say so by `on`. The
 // button's HTML is an option of lib_fabric/hosts/options.py.
 
-(window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts, messages}) => {
+(window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts, messages, tiles}) => {
     const TYPING_MS = 250;
     const PANELS = ['lists', 'history', 'presets'];
     const {LISTS, element} = tabs;
@@ -116,7 +116,7 @@
         return {
             shows_history: isOpen(tab, 'history'), search: text, offset: offset,
             shows_presets: isOpen(tab, 'presets'), presets_offset: presetsOffset(tab),
-            switched_off: isOff,
+            switched_off: isOff, lacks: tiles.lackingIds(tab).join(' '),
         };
     }
 

@@ -6,7 +6,7 @@
     const MAX_REASONS = 5;
     const RATINGS = ['rate', 'unrate'];
     const FILES = ['add', 'import'];
-    const LOOKS = ['history', 'presets'];
+    const LOOKS = ['history', 'tiles', 'presets'];
     const UNANSWERED = 'The WebUI did not answer. Try again.';
 
     const stateOf = tabs.stateOf(() => ({
@@ -196,6 +196,8 @@
 
     return {
         start, take, lookAt, begin, end, leaveOut,
+        /** Says a text for a moment. */
+        tell: (tab, text) => showToast(tab, texts.translate(text)),
         /** What was said of FABRIC being off is over. */
         switchedOn: tab => forget(tab, (kind, {isWarning}) => !isWarning),
     };

@@ -90,3 +90,73 @@
 
     return {start, newNameOf: (tab, name) => newNames(tab).get(name)};
 };
+
+// Owns: the tiles in the two lists. The page keeps them: an answer brings only those of what it has
+// changed, and those that the page says it lacks.
+
+(window.fabricParts ??= {}).tiles = ({tabs, presses}) => {
+    // Which tiles this page has asked for.
+    const missingOf = tabs.stateOf(() => ({asked: ''}));
+
+    function tilesOf(tab) {
+        return new Map(Array.from(
+            tabs.element(tab, 'lists').querySelectorAll('.fabric-picture'),
+            tile => [tile.dataset.id, tile]
+        ));
+    }
+
+    function isWhole(tile) {
+        return tile !== undefined && !tile.querySelector('.fabric-lost, img:not([src])');
+    }
+
+    function lackingIds(tab) {
+        const tiles = tilesOf(tab);
+        return tabs.LISTS.flatMap(list => tab.lists[list]).filter(id => !isWhole(tiles.get(id)));
+    }
+
+    /** Puts what is rated into the lists, newest first. */
+    function showTiles(tab) {
+        const tiles = tilesOf(tab);
+        for (const [id, html] of Object.entries(tab.tiles)) tiles.set(id, made(html, tiles.get(id)));
+        tab.tiles = {};
+        for (const list of tabs.LISTS) {
+            const ids = Array.from(tab.lists[list]).reverse();
+            const column = tabs.element(tab, 'lists').querySelector(`.fabric-column[data-to=${list}]`);
+            put(column.querySelector('.fabric-grid'), ids.map(id => tiles.get(id)).filter(Boolean));
+            column.querySelector('.fabric-clear').hidden = !ids.length;
+        }
+        const isEmpty = tabs.LISTS.every(list => !tab.lists[list].length);
+        tabs.element(tab, 'lists').querySelector('.fabric-empty').hidden = !isEmpty;
+        askForMissing(tab, tiles);
+    }
+
+    /** A new tile, with the picture of the one that it replaces where it comes without. */
+    function made(html, before) {
+        const template = document.createElement('template');
+        template.innerHTML = html;
+        const tile = template.content.firstChild;
+        const picture = before?.querySelector('img[src]');
+        if (picture) tile.querySelector('img:not([src])')?.setAttribute('src', picture.src);
+        return tile;
+    }
+
+    /** Touches only what is not in its place, so that focus and scrolling stay. */
+    function put(grid, tiles) {
+        Array.from(grid.children).filter(each => !tiles.includes(each)).forEach(each => each.remove());
+        tiles.forEach((tile, at) => {
+            if (grid.children[at] !== tile) grid.insertBefore(tile, grid.children[at] || null);
+        });
+    }
+
+    /** Asks once for tiles that no answer has brought: those of lists that infotext has set. */
+    function askForMissing(tab, tiles) {
+        const isPending = presses.pending(tab).some(each => each.do !== 'tiles');
+        const ids = tabs.LISTS.flatMap(list => tab.lists[list]);
+        const missing = ids.filter(id => !tiles.has(id)).join(' ');
+        if (isPending || missing === missingOf(tab).asked) return;
+        missingOf(tab).asked = missing;
+        if (missing) presses.request(tab, {do: 'tiles'});
+    }
+
+    return {start: () => presses.onChange(showTiles), lackingIds};
+};

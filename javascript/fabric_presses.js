@@ -4,7 +4,10 @@
 (window.fabricParts ??= {}).presses = ({tabs, storage, messages}) => {
     const ANSWER_MS = 120000;
     // What leaves lists and settings as they are.
-    const ASIDE = ['history', 'presets', 'save', 'rename', 'delete', 'export', 'import'];
+    const ASIDE = [
+        'history', 'tiles', 'presets', 'save', 'rename', 'delete', 'export', 'import', 'adopt',
+        'decline',
+    ];
     // Whatever sends the tab's form to the server as it stands; 'enqueue' is Agent Scheduler's.
     const GENERATE = ['generate', 'upscale', 'enqueue'];
     const PROMPTS = ['prompt', 'neg_prompt'];
@@ -104,6 +107,7 @@
         if (!action) return values;
         const given = Object.fromEntries(names.map((each, at) => [each, values[at]]));
         queueOf(tab).sent = [given.liked, given.disliked];
+        tab.sent.set(action.number, queueOf(tab).sent);
         queueOf(tab).asked[channel] = action.number;
         const index = isRating(action) ? confirmedIndex(action, given.gallery, entryPath) : -1;
         const {address, toggles, load, onAnswer, ...sent} = action;
@@ -119,11 +123,16 @@
         return !isFile || action.address.endsWith(`file=${path}`) ? action.index : entries.length;
     }
 
-    /** Called by gradio with the answer to a press. */
-    function finish(name, reply) {
+    /** Called by gradio with the answer to a press, whose lists are on their way into the fields. */
+    async function finish(name, reply) {
         const tab = tabs.named(name);
         const queue = queueOf(tab);
-        const answer = parsed(reply);
+        const answer = tabs.parsed(reply);
+        if (answer) {
+            answer.texts = tab.answered.get(answer.number) || tab.texts;
+            await tabs.shown(tab, answer.texts);
+            tab.answered.delete(answer.number);
+        }
         if (!answer || answer.number === queue.current?.number) {
             settle(tab, answer);
             return;
@@ -134,11 +143,15 @@
     }
 
     /** Called by gradio when a channel is free again, answered or not; then with the reply before. */
-    function ended(name, channel, reply) {
+    async function ended(name, channel, reply) {
         const tab = tabs.named(name);
-        const {asked, current} = queueOf(tab);
-        const isAnswered = parsed(reply)?.number === asked[channel];
-        if (!isAnswered && current && current.number === asked[channel]) settle(tab, null);
+        const number = queueOf(tab).asked[channel];
+        const answer = tabs.parsed(reply);
+        const texts = tab.answered.get(answer?.number);
+        // Else what is pressed again would go on from the lists before.
+        if (texts) await tabs.shown(tab, texts);
+        const {current} = queueOf(tab);
+        if (answer?.number !== number && current?.number === number) settle(tab, null);
         else askAgain(tab);
     }
 
@@ -147,15 +160,6 @@
         const {asked, current, isComplete} = queueOf(tab);
         if (isComplete && current && asked[channelOf(current)] !== current.number) {
             ask(tab, current);
-        }
-    }
-
-    function parsed(reply) {
-        try {
-            return JSON.parse(reply);
-        } catch (error) {
-            // An empty or cut answer is no answer.
-            return null;
         }
     }
 
@@ -285,7 +289,7 @@
     }
 
     return {
-        start, request, drop, take, finish, ended, listsChanged, undo, pending, isRating,
+        start, request, isSettled, drop, take, finish, ended, listsChanged, undo, pending, isRating,
         /** Calls back with the tab whenever what is rated or under way has changed. */
         onChange: listener => listeners.push(listener),
         /** Every action says as well what `view(tab)` gives. */

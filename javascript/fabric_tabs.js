@@ -5,6 +5,7 @@
     const NAMES = ['txt2img', 'img2img'];
     const LISTS = ['liked', 'disliked'];
     const MAX_PAST = 50;
+    const MOST_LOOKS = 25;
 
     const tabs = new Map();
 
@@ -15,6 +16,11 @@
             // Both lists as the hidden fields hold them, and as they were before each change.
             texts: ['', ''],
             past: [],
+            // Both as they were sent with each action, and as its answer has them: number to texts.
+            sent: new Map(),
+            answered: new Map(),
+            // HTML by id, of what the last answer has brought.
+            tiles: {},
             limit: Infinity,
             // Which rated picture a gallery picture is: address to id. Addresses are unique to a
             // saved file, so the pictures of the next generation start unmarked.
@@ -61,10 +67,46 @@
         return listOf(tab, tab.ids.get(address));
     }
 
+    /** Called by gradio with an answer, to set both lists; `texts` are those of the page now. */
+    function arrive(name, reply, edits, texts) {
+        const tab = tabs.get(name);
+        const {number} = parsed(reply) || {};
+        const sent = tab?.sent.get(number);
+        if (!sent) return texts;
+        tab.sent.delete(number);
+        tab.answered.set(number, parsed(edits).map((edit, at) => edited(sent[at], edit)));
+        return tab.answered.get(number);
+    }
+
+    function edited(text, [start, inserted, end]) {
+        return text.slice(0, start) + inserted + text.slice(text.length - end);
+    }
+
+    function parsed(reply) {
+        try {
+            return JSON.parse(reply);
+        } catch (error) {
+            // An empty or cut answer is no answer.
+            return null;
+        }
+    }
+
+    /** Waits until the hidden fields hold these texts, or others that infotext has set. */
+    async function shown(tab, texts) {
+        for (let times = 0; times < MOST_LOOKS; times++) {
+            await new Promise(resolve => setTimeout(resolve));
+            const fields = LISTS.map(list => element(tab, list).querySelector('textarea').value);
+            if (isSame(fields, texts)) return;
+        }
+    }
+
     /** Takes over what an answer to an action says. */
     function take(tab, action, answer) {
         remember(tab, action, answer);
-        for (const list of LISTS) tab.lists[list] = answer[list];
+        LISTS.forEach((list, at) => {
+            tab.lists[list] = answer.texts[at].split(' ').filter(Boolean).map(idOf);
+        });
+        tab.tiles = answer.tiles;
         tab.limit = answer.limit;
         if (answer.rated && action.address) tab.ids.set(action.address, answer.rated);
     }
@@ -84,12 +126,17 @@
         tab.texts = texts;
     }
 
+    function idOf(entry) {
+        return entry.split('*')[0];
+    }
+
     function isSame(texts, others) {
         return String(texts) === String(others);
     }
 
     return {
         LISTS, start, element, gallery, stateOf, listOf, weightOf, markOf, take, isSame,
+        arrive, parsed, shown,
         all: () => Array.from(tabs.values()),
         named: name => tabs.get(name),
     };

@@ -18,6 +18,8 @@
     };
 
     const listeners = [];
+    // The seeds of a comparison that waits until all presses are answered.
+    const comparisonOf = tabs.stateOf(() => ({seeds: null}));
     const watched = tabs.stateOf(() => ({root: null, observer: null}));
 
     // ---- which picture --------------------------------------------------------------------------
@@ -63,6 +65,52 @@
             pending.set(each.address, isUndo ? '' : each.to);
         }
         return pending;
+    }
+
+    // ---- with and without -----------------------------------------------------------------------
+    // The host's own Generate makes both: lib_fabric/hosts/common/comparison.py.
+
+    /** A press of the button below the gallery. */
+    function compare(name) {
+        const tab = tabs.named(name);
+        const isOn = gradioApp().querySelector(`#${name}_fabric_accordion-checkbox input`).checked;
+        const isRated = LISTS.some(list => tab.lists[list].length) || pendingRatings(tab).size;
+        if (!isRated || (!isOn && presses.isSettled(tab))) {
+            messages.tell(tab, 'Rate a picture and switch FABRIC on first: then there is a difference.');
+            return;
+        }
+        comparisonOf(tab).seeds = seedsOfSelected(tab);
+        generateComparison(tab);
+    }
+
+    function seedsOfSelected(tab) {
+        try {
+            const box = gradioApp().querySelector(`#generation_info_${tab.name} textarea`);
+            const info = JSON.parse(box.value);
+            const at = Math.max(0, selectedPicture(tab).index - (info.index_of_first_image || 0));
+            return {seed: info.all_seeds[at], subseed: info.all_subseeds[at]};
+        } catch (error) {
+            // Nothing generated yet: then the seed of the form counts.
+            return {};
+        }
+    }
+
+    function generateComparison(tab) {
+        const state = comparisonOf(tab);
+        if (!state.seeds || !presses.isSettled(tab)) return;
+        const field = tabs.element(tab, 'comparison').querySelector('textarea');
+        setField(field, JSON.stringify(state.seeds));
+        state.seeds = null;
+        // gradio takes a field's value at the press, once it has heard of it: for this one alone.
+        setTimeout(() => {
+            gradioApp().getElementById(`${tab.name}_generate`).click();
+            setTimeout(() => setField(field, ''));
+        });
+    }
+
+    function setField(field, text) {
+        field.value = text;
+        field.dispatchEvent(new Event('input', {bubbles: true}));
     }
 
     // ---- marks ----------------------------------------------------------------------------------
@@ -174,12 +222,13 @@
             refresh(tab);
         });
         presses.onChange(refresh);
+        presses.onChange(generateComparison);
         refreshAll();
         onAfterUiUpdate(refreshAll);
     }
 
     return {
-        FACES, start, press, rate, selectedPicture, imageIn, addressIn, pendingRatings, setMark,
+        FACES, start, press, compare, rate, selectedPicture, imageIn, addressIn, pendingRatings, setMark,
         keyFor, make, show,
         /** Calls back with the tab whenever its gallery or what is rated may have changed. */
         onRefresh: listener => listeners.push(listener),

@@ -34,7 +34,9 @@ from lib_fabric.steering.latents import LatentCache
 from lib_fabric.steering.session import FabricSession
 from lib_fabric.steering.state_cache import StateCache
 
-LIBRARY = Library(options.library_folder(), options.max_store_bytes, has_logins=logins.has_logins)
+LIBRARY = Library(
+    **options.folders(), max_bytes=options.max_store_bytes, has_logins=logins.has_logins
+)
 LATENTS = LatentCache()
 STATES = StateCache()
 SAMPLING_NOW = SamplingNow()

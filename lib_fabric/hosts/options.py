@@ -143,6 +143,12 @@ def library_folder() -> Path:
     return Path(paths_internal.data_path) / _without_tilde(chosen)
 
 
+def folders() -> dict[str, object]:
+    """Where the library is kept, and the WebUI's own folders: of its data, and of its program."""
+    own = [Path(paths_internal.data_path), Path(paths_internal.script_path)]
+    return {"folder": library_folder(), "webui_folders": own}
+
+
 def _without_tilde(chosen: str) -> Path:
     try:
         if b"\0" in os.fsencode(chosen):

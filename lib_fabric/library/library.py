@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.active_sets import ActiveSets
 from lib_fabric.library.erasing import Erasing
 from lib_fabric.library.history import History
+from lib_fabric.library.imports.webui_fabric import FoundPresets
 from lib_fabric.library.owners import OwnedPictures, PictureOwners
 from lib_fabric.library.presets import Presets
 from lib_fabric.library.storage.background import BackgroundTask
@@ -41,6 +42,7 @@ class Library:
         spare_seconds: how long a picture is safe after it was last used.
         has_logins: whether the WebUI asks for a login: then an id opens a picture for its owners
             alone.
+        webui_folders: where another extension may have left presets.
 
     Attributes:
         store: the pictures of everybody; for one login see `pictures_of`.
@@ -48,6 +50,7 @@ class Library:
         active_sets: what each page uses.
         presets: what was given a name.
         erasing: deletes all of it.
+        found_presets: what another extension has left.
         tidying: `enforce_limit`, run in the background after every new picture.
     """
 
@@ -57,6 +60,7 @@ class Library:
         max_bytes: Callable[[], int | None] = lambda: None,
         spare_seconds: float = SPARE_SECONDS,
         has_logins: Callable[[], bool] = lambda: False,
+        webui_folders: Sequence[Path] = (),
     ) -> None:
         self._max_bytes = max_bytes
         self._spare_seconds = spare_seconds
@@ -68,6 +72,7 @@ class Library:
         self.presets = Presets(self.database, self.store, self._owners)
         backups = (self.active_sets.backups, self.presets.backups)
         self.erasing = Erasing(self.database, self.store, self._owners, backups)
+        self.found_presets = FoundPresets(webui_folders, folder / "offered")
         # However a picture came: rated, dropped, imported or sent through the API.
         self.tidying = BackgroundTask(self._enforce_quietly)
         self.store.after_add = self.tidying.request

@@ -9,13 +9,14 @@ preset.json: {"format": "fabric-preset", "version": 1, "name": text, "settings":
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from lib_fabric.errors import FabricError
@@ -76,7 +77,7 @@ def to_zip(preset: Preset, kept: KeptPictures) -> bytes:
         FabricError: a picture is no longer kept, or all together are too much.
     """
     ids = sorted(_ids(preset))
-    _refuse_too_many_pixels(map(kept.num_pixels, ids))
+    refuse_too_many_pixels(map(kept.num_pixels, ids))
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -105,14 +106,20 @@ def from_zip(data: bytes, kept: KeptPictures) -> Preset:
     Save the preset at once: only then are its pictures safe from the store's limit.
 
     Raises:
-        FabricError: not such an archive, or anything in it that should not be; the sentence names
-            the field or entry.
+        FabricError: not such an archive, or anything in it that should not be, by its name.
     """
+    with opened(data) as archive:
+        return _Archive(archive).unpack(kept)
+
+
+@contextlib.contextmanager
+def opened(data: bytes) -> Iterator[zipfile.ZipFile]:
+    """An archive; raises FabricError, also while it is read, if it is too large or damaged."""
     refuse_too_many_bytes(len(data))
     _check_end(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _Archive(archive).unpack(kept)
+            yield archive
     # Python's zipfile raises all of these on damaged or hostile archives.
     except (
         zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
@@ -134,10 +141,7 @@ class _Archive:
                 raise FabricError("This file holds {}, which no preset does.", shorten(name))
             if name in self._entries:
                 raise FabricError("This file holds {} twice.", shorten(name, 100))
-            if entry.flag_bits & 0x1:
-                raise FabricError("This file is encrypted. Export the preset again.")
-            if entry.compress_type not in _METHODS:
-                raise FabricError("This file is packed in a way that presets are not.")
+            check_entry(entry)
             self._entries[name] = entry
 
     def unpack(self, kept: KeptPictures) -> Preset:
@@ -147,7 +151,7 @@ class _Archive:
             if name != _JSON_NAME and name[len("pictures/") : -len(".png")] not in wanted:
                 raise FabricError("This file holds {}, which it does not use.", shorten(name, 100))
         # Before any is decoded: a few bytes may each unfold to the most that one may have.
-        _refuse_too_many_pixels(self._open(each).num_pixels for each in wanted)
+        refuse_too_many_pixels(self._open(each).num_pixels for each in wanted)
         self._num_bytes = 0
         kept.add_all(map(self._picture, wanted))
         return preset
@@ -199,6 +203,14 @@ def _check_end(data: bytes) -> None:
         raise _unreadable()
 
 
+def check_entry(entry: zipfile.ZipInfo) -> None:
+    """Raises FabricError where an entry is encrypted, or packed in a way that may cost too much."""
+    if entry.flag_bits & 0x1:
+        raise FabricError("This file is encrypted. Export the preset again.")
+    if entry.compress_type not in _METHODS:
+        raise FabricError("This file is packed in a way that presets are not.")
+
+
 def refuse_too_many_bytes(count: int) -> None:
     """Raises FabricError where a preset's file may not be as large."""
     if count > MAX_ARCHIVE_BYTES:
@@ -208,7 +220,8 @@ def refuse_too_many_bytes(count: int) -> None:
         )
 
 
-def _refuse_too_many_pixels(counts: Iterable[int]) -> None:
+def refuse_too_many_pixels(counts: Iterable[int]) -> None:
+    """Raises FabricError where pictures may not have as many pixels together."""
     if sum(counts) > MAX_TOTAL_PIXELS:
         raise FabricError(
             "The pictures of this preset have more than {} million pixels together. "

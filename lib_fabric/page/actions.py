@@ -17,8 +17,9 @@ from lib_fabric.visible_text import is_visible
 MAX_NAME = 60
 ACTIONS = (
     *("rate", "unrate", "add", "activate", "move", "remove", "weigh", "forget", "clear"),
-    *("open", "sync", "restore", "history", "erase"),
+    *("open", "sync", "restore", "history", "tiles", "erase"),
     *("presets", "save", "load", "rename", "delete", "export", "import"),
+    *("adopt", "decline"),
 )
 _UNUSABLE = "FABRIC did not understand that press. Reload the page and try again."
 
@@ -32,9 +33,10 @@ class Action:
             the sent `part` of `parts` of a file; 'activate', 'move', 'remove', 'weigh' and
             'forget' on the picture `picture_id`; 'clear' on the list `to`. 'open' asks for what the
             page had before; 'sync' for an answer to lists that infotext has set; 'restore' undoes,
-            with the lists as they were in `liked` and `disliked`; 'history' asks for the history;
-            'erase' deletes all that was stored. The rest acts on the preset `name`, 'import' on one
-            `part` of `parts` of a file.
+            with the lists as they were in `liked` and `disliked`; 'history' asks for the history,
+            'tiles' for the tiles that the page `lacks`; 'erase' deletes all that was stored. The
+            rest acts on the preset `name`, 'import' on one `part` of `parts` of a file. 'adopt'
+            takes over the presets that another extension has left, 'decline' wants no more of them.
         number: which of the page's presses this is; the answer carries it back.
         switched_off: the user has unticked the accordion by hand.
         was_on: the accordion was ticked when this page, or the browser's last one, was closed.
@@ -43,6 +45,7 @@ class Action:
         shows_presets: the list of presets is open, so the answer brings it along, from
             `presets_offset` on, where that has changed.
         unreadable: the browser may not read the file that 'add' is about.
+        lacks: ids of rated pictures that the page has no tile of, which the answer brings along.
         change: what the action that 'restore' takes back has changed in the history.
     """
 
@@ -60,6 +63,7 @@ class Action:
     weight: float = 1.0
     liked: str = ""
     disliked: str = ""
+    lacks: str = ""
     change: str = ""
     shows_history: bool = False
     search: str = ""

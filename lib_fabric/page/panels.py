@@ -60,4 +60,6 @@ class Panels:
         total = presets.count(page.owner)
         offset = page_offset(offset, total, PRESETS_PAGE_SIZE)
         found = presets.page(page.owner, offset, PRESETS_PAGE_SIZE)
-        return presets_html(PresetsView(found, total, offset), self._thumbnails(page.owner))
+        num_offered = self._library.found_presets.num_offered(page.owner)
+        view = PresetsView(found, total, offset, num_offered)
+        return presets_html(view, self._thumbnails(page.owner))

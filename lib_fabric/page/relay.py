@@ -6,12 +6,16 @@ version and family, each of which checks a login in another way. gradio knows on
 so `fabric.js` writes one action into a hidden field, presses a hidden button and reads the reply
 out of another field.
 
+The answer's lists go back as what is to be changed in those that were sent, since ids are long and
+lists may be, too.
+
 Knows gradio and the names of what goes in and out; not what a press does.
 """
 
 from __future__ import annotations
 
 import json
+import os.path
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,20 +37,21 @@ class Relay:
     def build(self, lists: Sequence[str]) -> dict[str, Any]:
         """Creates them; returns the text fields that hold the page's `lists`, by name."""
         with gr.Row(elem_id=self._id("relay"), elem_classes=["fabric-relay"]):
-            boxes = {name: self._box(name) for name in lists}
+            self._lists = {name: self._box(name) for name in lists}
             self._action = self._box("action")
             self._reply = self._box("reply")
+            self._edits = self._box("edits")
             self._buttons = {name: self._button(name) for name in CHANNELS}
-        for box in boxes.values():
+        for box in self._lists.values():
             # Set by infotext rather than by an answer: the page's script notices and asks for one.
             box.change(
                 fn=None,
-                inputs=list(boxes.values()),
+                inputs=list(self._lists.values()),
                 **self._host.javascript(
                     f"(...lists) => fabricUi.listsChanged('{self._tab}', lists)"
                 ),
             )
-        return boxes
+        return dict(self._lists)
 
     def wire(
         self, channel: str, answer: Answer, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
@@ -55,16 +60,17 @@ class Relay:
 
         Args:
             answer: called with gradio's request and the values of `action` and of `inputs`, by
-                name; returns values of `reply` and of `outputs`, by name. What it leaves out stays
-                as it is on the page.
-            inputs: components by name.
+                name; returns values of `reply`, of the lists and of `outputs`, by name. What it
+                leaves out stays as it is on the page.
+            inputs: components by name, the lists among them.
             outputs: components by name.
         """
         inputs = {"action": self._action, **inputs}
-        outputs = {"reply": self._reply, **outputs}
+        outputs = {"reply": self._reply, "edits": self._edits, **outputs}
 
         def handle(request: gr.Request, *values: object) -> dict[Any, object]:
-            told = answer(request, dict(zip(inputs, values, strict=True)))
+            given = dict(zip(inputs, values, strict=True))
+            told = self._with_edits(given, answer(request, given))
             return {outputs[name]: value for name, value in told.items()}
 
         what = json.dumps({"names": list(inputs), "entryPath": self._host.entry_path})
@@ -80,7 +86,29 @@ class Relay:
                 f"values.slice(0, {len(inputs)}))"
             ),
         )
-        # The second, which comes after a failed event as well, tells that there is no answer: with
+        self._follow(event, channel)
+
+    def _with_edits(
+        self, given: Mapping[str, object], told: Mapping[str, object]
+    ) -> dict[str, object]:
+        """`told` with what is to be changed in the lists that were `given`, in their place."""
+        edits = [_edit(given[name], told.get(name, given[name])) for name in self._lists]
+        rest = {name: value for name, value in told.items() if name not in self._lists}
+        return {**rest, "edits": json.dumps(edits)}
+
+    def _follow(self, event: Any, channel: str) -> None:  # noqa: ANN401 (gradio event)
+        """Hands the answer to the page's script."""
+        lists = list(self._lists.values())
+        event.success(
+            fn=None,
+            inputs=[self._reply, self._edits, *lists],
+            outputs=lists,
+            **self._host.javascript(
+                f"(reply, edits, ...lists) => fabricUi.arrive('{self._tab}', reply, edits, "
+                f"lists.slice(0, {len(lists)}))"
+            ),
+        )
+        # The last, which comes after a failed event as well, tells that there is no answer: with
         # the first alone the reply to the press before would have to be taken for that.
         for when, code in (
             (event.success, f"(reply) => fabricUi.finish('{self._tab}', reply)"),
@@ -102,3 +130,22 @@ class Relay:
 
     def _id(self, name: str) -> str:
         return f"{self._tab}_fabric_{name}"
+
+
+def hidden_field(tab: str, name: str, host: PageHost) -> Any:  # noqa: ANN401 (gradio component)
+    """A text field in which the page's script leaves something for the next generation."""
+    with gr.Row(elem_classes=["fabric-relay"]):
+        field = gr.Textbox("", label=f"{tab}_fabric_{name}", elem_id=f"{tab}_fabric_{name}")
+    host.keep_out_of_config(field)
+    return field
+
+
+def _edit(before: object, after: object) -> list[object]:
+    """What turns the text `before` into `after`: how much of its start stays, what comes then, and
+    how much of its end stays."""
+    # Browsers count other characters otherwise, and no list of ours has any.
+    before = before if isinstance(before, str) and before.isascii() else ""
+    after = after if isinstance(after, str) else ""
+    start = len(os.path.commonprefix([before, after]))
+    end = len(os.path.commonprefix([before[start:][::-1], after[start:][::-1]]))
+    return [start, after[start : len(after) - end], end]

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 
 from lib_fabric.library.library import Library
 from lib_fabric.library.store import missing_picture
 from lib_fabric.page.host import PageHost
-from lib_fabric.page.html.lists import counts_html, lists_html
+from lib_fabric.page.html.lists import counts_html, tile_html
 from lib_fabric.page.html.parts import Thumbnail
 from lib_fabric.page.messages import Message, Note
 from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
 from lib_fabric.page.panels import Panels
 from lib_fabric.rating_texts import format_list
-from lib_fabric.ratings import LIST_NAMES, Ratings
+from lib_fabric.ratings import LIST_NAMES
 from lib_fabric.settings import DEFAULT_MAX_PICTURES
 
 _MAX_THUMBNAILS = 512
-# By the name of the component; each setting's widget goes by the setting's name.
-PARTS = ("enabled", *LIST_NAMES, "counts", "lists", "history", "presets")
+# By the name of the component, beside the lists; each setting's widget goes by the setting's name.
+PARTS = ("enabled", "counts", "history", "presets")
 
 
 class Rendering:
@@ -38,9 +39,9 @@ class Rendering:
         self._kept_thumbnail = lru_cache(_MAX_THUMBNAILS)(self._make_thumbnail)
 
     def values(self, outcome: Outcome, page: PageState) -> dict[str, object]:
-        """Values of `PARTS`, of settings and of 'reply', by name; what is left out stays.
+        """Values of both lists, of `PARTS`, of settings and of 'reply', by name.
 
-        Notes in `outcome` what cannot be rendered.
+        What is left out stays as it is. Notes in `outcome` what cannot be rendered.
         """
         values: dict[str, object] = {
             name: format_list(outcome.ratings.of(name)) for name in LIST_NAMES
@@ -51,8 +52,9 @@ class Rendering:
             values |= outcome.settings
         with nothing_raised(outcome):
             values["counts"] = counts_html(outcome.ratings)
+        tiles: dict[str, str] = {}
         with nothing_raised(outcome):
-            values["lists"] = self.lists(outcome.ratings, page.owner)
+            tiles = self._tiles(outcome, page)
         with nothing_raised(outcome):
             if outcome.action is not None and outcome.action.shows_history:
                 values["history"] = self._panels.history(page, outcome.action)
@@ -62,12 +64,23 @@ class Rendering:
         limit = DEFAULT_MAX_PICTURES
         with nothing_raised(outcome):
             limit = self._host.max_pictures()
-        values["reply"] = reply_json(outcome, limit)
+        values["reply"] = reply_json(outcome, limit, tiles)
         return values
 
-    def lists(self, ratings: Ratings[str], owner: str) -> str:
-        """Both columns of pictures."""
-        return lists_html(ratings, self._thumbnails(owner))
+    def _tiles(self, outcome: Outcome, page: PageState) -> dict[str, str]:
+        """The tiles that the page lacks, by the picture's id: of what the press has changed, and
+        what it says that it lacks. So many rated pictures cost no more than a few."""
+        lacking = set(outcome.action.lacks.split()) if outcome.action else set()
+        held = {each.picture for each in page.ratings} - lacking
+        thumbnail = self._thumbnails(page.owner)
+        tiles = {}
+        for name in LIST_NAMES:
+            unchanged = set(page.ratings.of(name))
+            for rated in outcome.ratings.of(name):
+                is_held = rated.picture in held
+                if not is_held or rated not in unchanged:
+                    tiles[rated.picture] = tile_html(rated, name, None if is_held else thumbnail)
+        return tiles
 
     def _thumbnails(self, owner: str) -> Thumbnail:
         """Gives the pictures of `owner` as JPEGs; one that is lost for it raises FabricError."""
@@ -84,15 +97,19 @@ class Rendering:
         return self._library.store.thumbnail(picture_id)
 
 
-def reply_json(outcome: Outcome, limit: int) -> str:
-    """What `fabric.js` needs to know of an answer; each list may hold `limit` pictures."""
-    action, ratings, change = outcome.action, outcome.ratings, outcome.change
+def reply_json(outcome: Outcome, limit: int, tiles: Mapping[str, str]) -> str:
+    """What `fabric.js` needs to know of an answer beside the lists.
+
+    Args:
+        limit: how many pictures each list may hold.
+        tiles: HTML by a picture's id.
+    """
+    action, change = outcome.action, outcome.change
     return json.dumps(
         {
             "number": action.number if action else 0,
-            **{name: ratings.pictures(name) for name in LIST_NAMES},
-            "texts": [format_list(ratings.of(name)) for name in LIST_NAMES],
             "limit": limit,
+            "tiles": dict(tiles),
             "rated": outcome.picture_id,
             "change": change.to_text() if change else "",
             # An entry is gone, which undo brings back even where the lists are the same.

@@ -16,6 +16,7 @@ import gradio as gr
 from lib_fabric.arguments import argument_names
 from lib_fabric.library.library import Library
 from lib_fabric.page.host import PageHost
+from lib_fabric.page.html.lists import lists_html
 from lib_fabric.page.html.parts import THUMBS
 from lib_fabric.page.outcome import PageState, nothing_raised
 from lib_fabric.page.presses.presses import Presses
@@ -24,7 +25,7 @@ from lib_fabric.page.rendering import PARTS, Rendering
 from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.page.widgets import SettingWidgets, infotext_keys, infotext_readers
 from lib_fabric.rating_texts import read_lists
-from lib_fabric.ratings import LIST_NAMES, ListName, Ratings
+from lib_fabric.ratings import LIST_NAMES, ListName
 from lib_fabric.settings import FabricSettings
 
 _THUMB_IDS: dict[ListName, str] = {"liked": "like", "disliked": "dislike"}
@@ -32,6 +33,7 @@ _THUMB_TOOLTIPS: dict[ListName, str] = {
     "liked": "Like the picture for FABRIC; press again to undo.",
     "disliked": "Dislike the picture for FABRIC; press again to undo.",
 }
+_COMPARE_TOOLTIP = "Compare: make the selected picture with FABRIC and without, side by side."
 _OF_EVERY_PRESS = ("enabled", *LIST_NAMES)
 
 
@@ -69,13 +71,13 @@ class FabricTab:
             with enabled.extra():
                 counts = self._html("counts", "fabric-counts-box")
             self._html("note", "fabric-note-box")
-            lists = self._html("lists", "fabric-lists", self._rendering.lists(Ratings(), ""))
+            self._html("lists", "fabric-lists", lists_html())
             settings = SettingWidgets(self._tab, self._host).build()
             presets = self._panel("Presets", "presets", "fabric-presets-box")
             history = self._panel("History", "history", "fabric-history")
             boxes = self._relay.build(LIST_NAMES)
         arguments = {"enabled": enabled, **boxes, **settings}
-        parts = {"counts": counts, "lists": lists, "presets": presets, "history": history}
+        parts = {"counts": counts, "presets": presets, "history": history}
         self._components = arguments | parts
         self._settings = list(settings)
         self.infotext_fields = infotext_readers(arguments)
@@ -92,7 +94,10 @@ class FabricTab:
         elif elem_id == f"{self._tab}_send_to_extras" and not self._has_thumbs:
             self._has_thumbs = True
             for name in LIST_NAMES:
-                self._build_thumb(name)
+                press = f"() => fabricUi.press('{self._tab}', '{name}')"
+                self._build_tool(THUMBS[name], _THUMB_IDS[name], _THUMB_TOOLTIPS[name], press)
+            press = f"() => fabricUi.compare('{self._tab}')"
+            self._build_tool("🆚", "compare", _COMPARE_TOOLTIP, press)
         shown = {"gallery": self._gallery, "generation_info": self._generation_info}
         if self._has_thumbs and not self._is_wired and None not in shown.values():
             self._is_wired = True
@@ -108,12 +113,11 @@ class FabricTab:
         with gr.Accordion(label, open=False, elem_id=self._id(f"{name}_panel")):
             return self._html(name, css_class)
 
-    def _build_thumb(self, name: ListName) -> None:
-        short = _THUMB_IDS[name]
-        button = self._host.tool_button(THUMBS[name], self._id(short), f"fabric-{short}")
-        self._host.set_tooltip(button, _THUMB_TOOLTIPS[name])
+    def _build_tool(self, text: str, name: str, tooltip: str, press: str) -> None:
+        """A button in the row under the gallery that calls the page's script."""
+        button = self._host.tool_button(text, self._id(name), f"fabric-{name}")
+        self._host.set_tooltip(button, tooltip)
         self._host.keep_out_of_config(button)
-        press = f"() => fabricUi.press('{self._tab}', '{name}')"
         button.click(fn=None, **self._host.javascript(press))
 
     def _wire(self, channel: str, more: Mapping[str, Any]) -> None:

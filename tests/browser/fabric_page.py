@@ -218,7 +218,7 @@ class FabricPage:
         """Empties both lists."""
         for name in ("liked", "disliked"):
             button = self.lists.locator(f"[data-do=clear][data-to={name}]")
-            if button.count():
+            if button.is_visible():
                 button.click()
                 expect(self.tiles(name)).to_have_count(0, timeout=ANSWER_MS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.fabric_page import hold, release
+from tests.helpers.pictures import image
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -107,3 +108,75 @@ def test_what_gradio_drops_while_it_is_busy_is_pressed_again(delayed):
     page.expect_mark(2, "disliked")
     page.expect_lists(1, 1)
     expect(page.own("toast")).to_have_count(0)
+
+
+# ---- what an answer brings -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(new_page):
+    """A page, and how many bytes the WebUI has said to it since it was last asked."""
+    page = new_page()
+    told = []
+
+    def watch(socket):
+        socket.on("framereceived", lambda frame: told.append(len(frame)))
+
+    page.page.on("websocket", watch)
+
+    def num_bytes():
+        count = sum(told)
+        told.clear()
+        return count
+
+    page.open_accordion()
+    return page, num_bytes
+
+
+def noise_files(folder, count):
+    """Pictures whose thumbnails are as long as they get."""
+    files = []
+    for seed in range(count):
+        files.append(folder / f"noise {seed}.png")
+        image(seed, 128, 128).save(files[-1])
+    return files
+
+
+def test_a_press_brings_no_more_for_many_rated_pictures_than_for_few(counted, tmp_path):
+    page, num_bytes = counted
+    files = noise_files(tmp_path, 32)
+    added = []
+    for number, some in enumerate((files[:2], files[2:3], files[3:31], files[31:]), start=1):
+        num_bytes()
+        page.choose_files("liked", some)
+        page.expect_lists(files.index(some[-1]) + 1, 0)
+        page.expect_settled()
+        if number in (2, 4):
+            added.append(num_bytes())
+    few, many = added
+    thumbnail = page.tiles("liked").first.locator("img").get_attribute("src")
+    assert many < few + 200
+    assert many < 2 * len(thumbnail) + 20_000
+    page.weigh("liked", 5, "0.5")
+    expect(page.tiles("liked").nth(5)).to_contain_text("×")
+    expect(page.lists.locator(".fabric-weight.fabric-changed")).to_have_count(1)
+    page.expect_settled()
+    assert num_bytes() < 20_000
+    assert all(page.tiles("liked").locator("img").evaluate_all("all => all.map(e => e.src)"))
+
+
+def test_thumbnails_that_never_came_are_asked_for(made, webui_url):
+    made.rate(1, "like")
+    made.rate(2, "like")
+    made.open_accordion()
+    # As after a press whose answer was lost on the way.
+    made.lists.locator(".fabric-picture").first.evaluate("tile => tile.remove()")
+    made.rate(3, "dislike")
+    made.expect_lists(2, 1)
+    expect(made.lists.locator("img[src^='data:image/jpeg']")).to_have_count(3)
+    # As after a reload in the middle of a press: the fields have the lists, the page no tile.
+    made.page.evaluate(
+        "() => document.querySelectorAll('#txt2img_fabric_lists figure').forEach(e => e.remove())"
+    )
+    made.undo()
+    made.expect_lists(2, 0)

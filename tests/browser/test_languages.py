@@ -23,7 +23,7 @@ def translated(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("translated")
     texts = {
         language: json.loads((ROOT / "localizations" / f"{language}.json").read_text("utf-8"))
-        for language in ("ja_JP", "de_DE")
+        for language in ("ja_JP", "de_DE", "zh_CN")
     }
     (folder / "config.json").write_text(json.dumps({"localization": "ja_JP"}))
     viewport = {"width": 1400, "height": 1600}
@@ -43,7 +43,7 @@ def translated(browser, tmp_path_factory):
         yield open_page
 
 
-@pytest.mark.parametrize("language", ["ja_JP", "de_DE"])
+@pytest.mark.parametrize("language", ["ja_JP", "de_DE", "zh_CN"])
 def test_texts_tooltips_and_messages_are_translated(translated, language, picture_files):
     page, texts = translated(language)
     page.open_accordion()

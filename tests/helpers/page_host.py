@@ -132,7 +132,7 @@ class Pressing:
         self._before = self.page.ratings
         outcome = self._presses.carry_out(json.dumps({**self._keys, **action}), self.page)
         self.page = replace(self.page, ratings=outcome.ratings)
-        self.reply = json.loads(reply_json(outcome, self.host.limit))
+        self.reply = json.loads(reply_json(outcome, self.host.limit, {}))
         return outcome
 
     def undo(self):

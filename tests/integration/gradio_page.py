@@ -15,6 +15,9 @@ import httpx
 from PIL import Image
 from websockets.sync.client import connect
 
+from lib_fabric.ratings import LIST_NAMES
+from tests.helpers.page_edits import edited, ids_in
+
 # Nothing waits longer than it has to; a slow machine with many clients needs its time.
 PATIENCE_S = 600
 
@@ -85,7 +88,7 @@ class GradioPage:
         return [self.pixels(entry["name"]) for entry in self.values[f"{tab}_gallery"] or ()]
 
     def fabric(self, do: str, tab: str = "txt2img", **given: object) -> dict[str, Any]:
-        """One press of FABRIC's, as its script sends it; what the script is told."""
+        """One press of FABRIC's, as its script sends it; what the script is told, and the lists."""
         self._number += 1
         keys = {"page": self._page, "browser": self._browser, "number": self._number}
         action = json.dumps({"do": do, **keys, **given})
@@ -93,7 +96,11 @@ class GradioPage:
         self.press(f"{tab}_fabric_{channel}", input_0=action)
         reply = json.loads(self.values[f"{tab}_fabric_reply"])
         assert reply["number"] == self._number, "another press's answer"
-        return reply
+        names = [f"{tab}_fabric_{name}" for name in LIST_NAMES]
+        edits = self.values[f"{tab}_fabric_edits"]
+        lists = edited([self.values[name] for name in names], edits)
+        self.set(**dict(zip(names, lists, strict=True)))
+        return reply | dict(zip(LIST_NAMES, map(ids_in, lists), strict=True))
 
     def reopened(self) -> GradioPage:
         """The next page of the same browser and login."""

@@ -100,7 +100,7 @@ SHARED = "eve"
 NUM_API_CLIENTS = 3
 UNKNOWN_ID = "0123456789abcdef"
 OWN_VALUES = [
-    *("liked", "disliked", "counts", "lists", "note", "accordion-checkbox", "strength", "end"),
+    *("liked", "disliked", "counts", "note", "accordion-checkbox", "strength", "end"),
     *("negative_scale", "method", "min_strength"),
 ]
 PANELS = ["history", "presets"]

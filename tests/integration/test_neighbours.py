@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.demo.client import WebuiClient, to_base64
+from tests.demo.client import WebuiClient, WebuiError, to_base64
 from tests.integration.payloads import assert_differ, assert_same, payload
 from tests.webui.server import StandIn
 
@@ -106,3 +106,68 @@ def test_afterwards_nothing_is_left(neighbour, rated):
     for when in ("after sampling", "while sampling"):
         neighbour.txt2img(**request_with(when, rated, **HIRES))
     assert_same(plain, neighbour.txt2img(**payload(**HIRES)).pictures, 0)
+
+
+# ---- an extension of the same title --------------------------------------------------------------
+
+SAME_TITLE = '''"""An extension that is called as ours, as sd-webui-fabric is."""
+
+import gradio as gr
+from modules import scripts
+
+
+class OtherScript(scripts.Script):
+    def title(self):
+        return "FABRIC"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img):
+        return [gr.JSON(value=[], visible=False), gr.Checkbox(label="Enable", value=False)]
+'''
+
+
+@pytest.fixture(scope="module")
+def namesakes(standin, tmp_path_factory):
+    """A stand-in with another extension of our title, which the host finds first."""
+    folder = tmp_path_factory.mktemp("0-same-title")
+    (folder / "scripts").mkdir()
+    (folder / "scripts" / "same_title.py").write_text(SAME_TITLE, encoding="utf-8")
+    with StandIn(extension=[folder, ROOT]) as server:
+        yield server
+
+
+def test_the_second_title_reaches_this_extension_beside_one_of_the_same_title(namesakes, rated):
+    client = WebuiClient(namesakes.url)
+    plain = client.txt2img(**payload()).pictures
+    ours = {"FABRIC for the WebUI": {"args": [rated]}}
+    steered = client.txt2img(**payload(), alwayson_scripts=ours)
+    assert_differ(steered.pictures[0], plain[0])
+    assert steered.infotexts[0].count("FABRIC liked: ") == 1
+    # The other one, which knows nothing of such arguments.
+    theirs = client.txt2img(**payload(), alwayson_scripts={"FABRIC": {"args": [rated]}})
+    assert_same(theirs.pictures, plain, 0)
+    wrong = {"fabric for the webui": {"args": [{"strenght": 1}]}}
+    with pytest.raises(WebuiError, match="strenght"):
+        client.txt2img(**payload(), alwayson_scripts=wrong)
+
+
+def test_both_titles_are_one_script(neighbour, rated):
+    """Run once, by the same arguments, and nothing more on the page."""
+    by_title = [
+        neighbour.txt2img(**payload(), alwayson_scripts={title: {"args": [rated]}})
+        for title in ("FABRIC", "FABRIC for the WebUI")
+    ]
+    assert_same(by_title[0].pictures, by_title[1].pictures, 0)
+    assert by_title[0].infotexts == by_title[1].infotexts
+    described = {
+        (each["name"], each["is_img2img"]): each["args"]
+        for each in neighbour.get("/sdapi/v1/script-info")
+    }
+    for is_img2img in (True, False):
+        arguments = described["fabric", is_img2img]
+        assert arguments[0]["label"] == "FABRIC"
+        assert described["fabric for the webui", is_img2img] == arguments
+    components = neighbour.get("/config")["components"]
+    assert [each["props"].get("elem_id") for each in components].count("txt2img_fabric_liked") == 1

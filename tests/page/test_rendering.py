@@ -55,10 +55,8 @@ def test_the_reply_says_all_that_the_browser_keeps(render):
     assert reply.pop("change") == Change(A, HistoryEntry(A, "liked", 1.0)).to_text()
     assert reply == {
         "number": 3,
-        "liked": [A, B],
-        "disliked": [],
-        "texts": [f"{A} {B}*0.5", ""],
         "limit": 7,
+        "tiles": {},
         "rated": A,
         "note": {"text": "Saved as Warm.", "message": ["Saved as {}.", "Warm"], "failed": False},
         "history_changed": True,
@@ -69,8 +67,58 @@ def test_the_reply_says_all_that_the_browser_keeps(render):
 
 def test_an_outcome_without_more_sets_only_the_lists(render):
     values, reply = render(Outcome(Ratings()))
-    assert values.keys() == {"liked", "disliked", "counts", "lists", "reply"}
+    assert values.keys() == {"liked", "disliked", "counts", "reply"}
     assert (reply["number"], reply["note"], reply["file"]) == (0, None, None)
+
+
+@pytest.fixture
+def pictures(library):
+    """The ids of three pictures."""
+    return [library.store.add(image(seed)).id for seed in range(3)]
+
+
+def test_only_what_a_press_has_changed_comes_as_tiles(render, pictures):
+    first, second, third = pictures
+    before = PageState(Ratings(rated(first, second)))
+    _, reply = render(Outcome(Ratings(rated(first, second, third))), before)
+    assert reply["tiles"].keys() == {third}
+    assert "data:image/jpeg" in reply["tiles"][third]
+    _, reply = render(Outcome(Ratings(rated(first))), before)
+    assert reply["tiles"] == {}
+
+
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_a_picture_that_moves_or_is_weighed_comes_without_its_thumbnail(render, pictures, is_moved):
+    first, second, _ = pictures
+    before = PageState(Ratings(rated(first, second)))
+    after = before.ratings.move(second, "disliked") if is_moved else before.ratings.weigh(second, 2)
+    _, reply = render(Outcome(after), before)
+    assert reply["tiles"].keys() == {second}
+    assert "data:image" not in reply["tiles"][second]
+    assert ("Move to liked" if is_moved else 'value="2"') in reply["tiles"][second]
+
+
+def test_what_a_page_says_that_it_lacks_comes_if_it_is_rated(render, pictures):
+    first, second, third = pictures
+    page = PageState(Ratings(rated(first), rated(second)))
+    asked = Action("tiles", lacks=f"{second} {third} nonsense")
+    _, reply = render(Outcome(page.ratings, action=asked), page)
+    assert reply["tiles"].keys() == {second}
+    assert "data:image/jpeg" in reply["tiles"][second]
+
+
+def test_an_answer_is_as_long_for_many_rated_pictures_as_for_few(render, library):
+    ids = [library.store.add(image(seed)).id for seed in range(60)]
+    new = library.store.add(image(99)).id
+
+    def num_bytes(known):
+        page = PageState(Ratings(rated(*known)))
+        outcome = Outcome(Ratings(rated(*known, new)), picture_id=new, action=Action("rate"))
+        return len(render(outcome, page)[1]["tiles"][new]), len(
+            json.dumps(render(outcome, page)[1])
+        )
+
+    assert num_bytes(ids) == num_bytes(ids[:2])
 
 
 def test_only_the_settings_that_change_are_set(render):
@@ -109,11 +157,11 @@ def test_pictures_that_cannot_be_shown_cost_no_answer(render, library, monkeypat
         raise error
 
     monkeypatch.setattr(library.store, "thumbnail", fail)
-    values, reply = render(Outcome(Ratings(rated(picture.id)), action=Action("rate", number=4)))
+    outcome = Outcome(Ratings(rated(picture.id)), action=Action("rate", number=4))
+    values, reply = render(outcome, PageState(Ratings()))
     assert values["liked"] == picture.id
-    assert "lists" not in values
+    assert reply["tiles"] == {}
     assert reply["number"] == 4
-    assert reply["liked"] == [picture.id]
     assert reply["note"]["text"] == FAILED
 
 
@@ -137,7 +185,7 @@ def test_a_panel_that_cannot_be_shown_costs_no_answer(
     monkeypatch.setattr(getattr(library, part), method, fail)
     values, reply = render(outcome)
     assert part not in values
-    assert {"lists", "counts"} <= values.keys()
+    assert {"liked", "counts"} <= values.keys()
     assert reply["note"] == {"text": FAILED, "message": [FAILED], "failed": True}
 
 

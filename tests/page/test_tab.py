@@ -11,7 +11,9 @@ import pytest
 from lib_fabric.arguments import argument_names
 from lib_fabric.library.library import Library
 from lib_fabric.page.tab import FabricTab
+from lib_fabric.ratings import LIST_NAMES
 from lib_fabric.settings import FabricSettings
+from tests.helpers.page_edits import edited
 from tests.helpers.page_host import FakePageHost, add_result_panel
 
 SETTINGS = [field for field in FabricSettings.fields() if field.name != "enabled"]
@@ -73,6 +75,8 @@ class Pressed:
         values = dict(zip(map(self._name, wired["outputs"]), told, strict=True))
         # What a handler leaves out is an update of nothing.
         changed = {name: value for name, value in values.items() if not isinstance(value, dict)}
+        lists = edited([self.shown[name] for name in LIST_NAMES], changed.pop("edits"))
+        changed |= dict(zip(LIST_NAMES, lists, strict=True))
         self.shown |= changed
         return changed, json.loads(changed["reply"])
 
@@ -106,6 +110,13 @@ def test_ids_carry_the_tab_and_never_end_as_the_hosts_galleries_do(built):
     assert len(ids) == len(set(ids))
     assert {"txt2img_fabric_like", "txt2img_fabric_dislike", "txt2img_fabric_lists"} <= set(ids)
     assert not [each for each in ids if each.endswith("_gallery")]
+
+
+def test_no_element_has_an_id_of_sd_webui_fabric(built):
+    """Its ids begin as its title does; some are on both tabs."""
+    page, _, _ = built
+    ids = [block.elem_id for block in page.blocks.values() if block.elem_id]
+    assert not [each for each in ids if each == "fabric" or each.startswith("fabric_")]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +174,8 @@ def test_thumbs_are_made_and_wired_once(tmp_path):
         add_result_panel(made)
         wired = len(page.dependencies)
         add_result_panel(made)
-    # Two thumbs, one relay and the two that follow its answer.
-    assert wired - before == 5
+    # Two thumbs, Compare, one relay and the three that follow its answer.
+    assert wired - before == 7
     assert len(page.dependencies) == wired
 
 
@@ -181,14 +192,13 @@ def test_build_stands_alone(tmp_path):
 
 def test_a_press_sets_what_has_changed_and_leaves_the_rest(press):
     told, answer = press("rate", do="rate", to="liked", index=0, number=3)
-    assert answer["liked"] == [told["liked"]] == [answer["rated"]]
-    assert answer["texts"] == [told["liked"], ""]
+    assert told["liked"] == answer["rated"]
     assert answer["number"] == 3
     assert told["disliked"] == ""
     assert told["accordion-checkbox"] is True
     assert "1 👍" in told["counts"]
-    assert told["liked"] in told["lists"]
-    assert "data:image/jpeg;base64," in told["lists"]
+    assert answer["tiles"].keys() == {told["liked"]}
+    assert "data:image/jpeg;base64," in answer["tiles"][told["liked"]]
     assert answer["note"] is None
     assert told.keys().isdisjoint({"history", "presets", *(field.name for field in SETTINGS)})
 
@@ -206,13 +216,13 @@ def test_a_picture_whose_file_is_gone_is_shown_as_lost(tmp_path, press):
     press("rate", do="rate", index=0)
     for path in tmp_path.rglob("*.png"):
         path.unlink()
-    told, _ = press("edit", do="clear", to="disliked")
-    assert "fabric-lost" in told["lists"]
+    told, answer = press("edit", do="tiles", lacks=press.shown["liked"])
+    assert "fabric-lost" in answer["tiles"][told["liked"]]
 
 
 def test_an_open_history_comes_with_every_answer(press):
     told, answer = press("rate", do="rate", index=0, shows_history=True)
-    (picture_id,) = answer["liked"]
+    picture_id = answer["rated"]
     assert picture_id in told["history"]
     told, _ = press("edit", do="forget", picture_id=picture_id, shows_history=True)
     assert "Every picture that you rate is kept here" in told["history"]
@@ -220,7 +230,7 @@ def test_an_open_history_comes_with_every_answer(press):
 
 def test_a_preset_brings_settings_and_pictures_back(press):
     _, answer = press("rate", do="rate", index=0)
-    (picture_id,) = answer["liked"]
+    picture_id = answer["rated"]
     press("edit", do="weigh", picture_id=picture_id, weight=0.5)
     press.shown["strength"] = 1.5
     told, _ = press("edit", do="save", name="Warm <b>", shows_presets=True)

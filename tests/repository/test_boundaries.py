@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "lib_fabric"
-SCRIPT = ROOT / "scripts" / "fabric.py"
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 # "lib_fabric" is the ground: the modules that lie in lib_fabric itself.
 OWN = {
@@ -117,7 +117,7 @@ def test_hosts_is_imported_by_the_script_alone():
 
 
 def test_nobody_imports_a_model_library():
-    everything = {name for path in [*FILES, SCRIPT] for name in _foreign(path)}
+    everything = {name for path in [*FILES, *SCRIPTS] for name in _foreign(path)}
     assert not everything & {"ldm", "sgm", "k_diffusion", "ldm_patched", "diffusers", "xformers"}
 
 
@@ -134,14 +134,15 @@ def test_no_folder_is_crowded():
     assert len(list((ROOT / "javascript").glob("*"))) <= MOST_MODULES
 
 
-def test_the_script_is_thin():
-    assert _foreign(SCRIPT) == {"modules"}
-    assert len(SCRIPT.read_text("utf-8").splitlines()) <= 150
-    tree = ast.parse(SCRIPT.read_text("utf-8"))
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_is_thin(path):
+    assert _foreign(path) == {"modules"}
+    assert len(path.read_text("utf-8").splitlines()) <= 150
+    tree = ast.parse(path.read_text("utf-8"))
     # The host runs the file without entering it in sys.modules, which dataclasses cannot bear,
     # and registers every Script subclass that it finds among the names of the file.
-    assert not any("dataclass" in names for _, names in _imports(SCRIPT))
-    assert not any("Script" in names for _, names in _imports(SCRIPT))
+    assert not any("dataclass" in names for _, names in _imports(path))
+    assert not any("Script" in names for _, names in _imports(path))
     # Its folder is on sys.path only while it is being executed.
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef):
@@ -149,9 +150,11 @@ def test_the_script_is_thin():
             assert not inside, f"{function.name} imports when the folder is off the path"
 
 
-def test_scripts_holds_one_file():
-    """The host runs each of them as a script."""
-    assert sorted((ROOT / "scripts").glob("*.py")) == [SCRIPT]
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_scripts_holds_scripts_alone(path):
+    """The host runs each of them as a script, and executes a helper twice."""
+    assert path.stem.startswith("fabric")
+    assert "(scripts.Script):" in path.read_text("utf-8")
 
 
 def test_what_tests_share_lies_apart_from_tests():
@@ -168,7 +171,7 @@ def test_the_reference_shares_no_code():
     assert _own(ROOT / "tests/helpers/reference.py") == set()
 
 
-@pytest.mark.parametrize("path", [*FILES, SCRIPT], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*FILES, *SCRIPTS], ids=lambda path: path.stem)
 def test_files_and_functions_stay_small(path):
     text = path.read_text("utf-8")
     assert len(text.splitlines()) < 300
@@ -177,7 +180,7 @@ def test_files_and_functions_stay_small(path):
             assert node.end_lineno - node.lineno < 40, f"{node.name} is long"
 
 
-@pytest.mark.parametrize("path", [*FILES, SCRIPT], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*FILES, *SCRIPTS], ids=lambda path: path.stem)
 def test_what_is_put_on_foreign_objects_has_our_prefix(path):
     """Private attributes set on anything but `self`, and names given to setattr."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -21,7 +21,11 @@ from tests.helpers.visible_texts import ROOT, component_texts, javascript_texts,
 # Parts that are put into sentences.
 PARTS = {"liked", "disliked"}
 LANGUAGES = sorted(path.stem for path in (ROOT / "localizations").glob("*.json"))
-KANA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+# What every text of a language has, if it is translated at all.
+SCRIPTS = {
+    "ja_JP": re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]"),
+    "zh_CN": re.compile(r"[\u4e00-\u9fff]"),
+}
 
 
 def load(language):
@@ -68,9 +72,9 @@ def visible(page_texts, option_texts):
     return {text for text in found if re.search(r"[a-z]{2}", text)} - {"Enabled"}
 
 
-def test_japanese_and_german_are_shipped():
+def test_japanese_german_and_chinese_are_shipped():
     """Named as the packages that translate the WebUI itself: files of one name are merged."""
-    assert {"ja_JP", "de_DE"} <= set(LANGUAGES)
+    assert {"ja_JP", "de_DE", "zh_CN"} <= set(LANGUAGES)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -98,8 +102,8 @@ def test_a_translation_is_no_copy(language):
     for key, text in load(language):
         assert text.strip()
         assert text != key or key.split("] ")[-1] in same_in_both, key
-        if language == "ja_JP":
-            assert KANA.search(text), key
+        if language in SCRIPTS:
+            assert SCRIPTS[language].search(text), key
 
 
 def test_the_visible_texts_are_found(visible):

@@ -48,37 +48,21 @@ def counts_html(ratings: Ratings[str]) -> str:
     return f'<span class="fabric-counts">{badges}</span>' if badges else ""
 
 
-def lists_html(ratings: Ratings[str], thumbnail: Thumbnail) -> str:
-    """Both columns. `thumbnail(id)` gives a JPEG or raises FabricError for a lost picture."""
-    empty = "" if ratings else f'<span class="fabric-empty">{EMPTY_TEXT}</span>'
+def lists_html() -> str:
+    """Both columns without pictures: `fabric.js` puts the tiles in, and keeps them."""
+    empty = f'<span class="fabric-empty">{EMPTY_TEXT}</span>'
     undo = button_html("undo", "Undo the last change", "Undo", "fabric-undo fabric-text-button")
-    columns = "".join(_column(ratings, name, thumbnail) for name in THUMBS)
+    columns = "".join(map(_column, THUMBS))
     return f'<div class="fabric-bar">{empty}{undo}</div><div class="fabric-columns">{columns}</div>'
 
 
-def _count(name: ListName, count: int) -> str:
-    if not count:
-        return ""
-    title = attribute_html("title", Message(_COUNTS[name], str(count)))
-    return f'<span class="fabric-count fabric-{name}" {title}>{count} {THUMBS[name]}</span>'
+def tile_html(rated: Rated[str], name: ListName, thumbnail: Thumbnail | None) -> str:
+    """A picture in the list `name`, with its buttons.
 
-
-def _column(ratings: Ratings[str], name: ListName, thumbnail: Thumbnail) -> str:
-    rated = ratings.of(name)
-    clear = button_html("clear", _CLEAR[name], "Clear", "fabric-clear fabric-text-button", name)
-    # Newest first: what was just rated is seen without scrolling.
-    tiles = "".join(_tile(each, name, thumbnail) for each in reversed(rated))
-    grid = f'<div class="fabric-grid">{tiles}</div>' if rated else ""
-    drop = button_html("choose", _ADD[name], DROP_TEXT, "fabric-drop", name)
-    return (
-        f'<section class="fabric-column" data-to="{name}">'
-        f'<header><span class="fabric-heading"><span>{THUMBS[name]}</span> '
-        f"<span>{_HEADINGS[name]}</span></span>"
-        f"{clear if rated else ''}</header>{grid}{drop}</section>"
-    )
-
-
-def _tile(rated: Rated[str], name: ListName, thumbnail: Thumbnail) -> str:
+    Args:
+        thumbnail: gives a JPEG by an id, or raises FabricError for a lost picture; None where the
+            page has it in the tile that this one replaces.
+    """
     other = _OTHER[name]
     parts = (
         picture_html(rated.picture, ALTS[name], thumbnail),
@@ -90,6 +74,24 @@ def _tile(rated: Rated[str], name: ListName, thumbnail: Thumbnail) -> str:
     return (
         f'<figure class="fabric-picture{is_off}" data-id="{rated.picture}">'
         f"{''.join(parts)}</figure>"
+    )
+
+
+def _count(name: ListName, count: int) -> str:
+    if not count:
+        return ""
+    title = attribute_html("title", Message(_COUNTS[name], str(count)))
+    return f'<span class="fabric-count fabric-{name}" {title}>{count} {THUMBS[name]}</span>'
+
+
+def _column(name: ListName) -> str:
+    clear = button_html("clear", _CLEAR[name], "Clear", "fabric-clear fabric-text-button", name)
+    drop = button_html("choose", _ADD[name], DROP_TEXT, "fabric-drop", name)
+    return (
+        f'<section class="fabric-column" data-to="{name}">'
+        f'<header><span class="fabric-heading"><span>{THUMBS[name]}</span> '
+        f"<span>{_HEADINGS[name]}</span></span>"
+        f'{clear}</header><div class="fabric-grid"></div>{drop}</section>'
     )
 
 

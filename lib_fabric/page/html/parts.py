@@ -22,12 +22,15 @@ ALTS: dict[ListName, str] = {"liked": "Liked picture", "disliked": "Disliked pic
 Thumbnail = Callable[[str], bytes]
 
 
-def picture_html(picture_id: str, alt: str, thumbnail: Thumbnail) -> str:
+def picture_html(picture_id: str, alt: str, thumbnail: Thumbnail | None) -> str:
     """One thumbnail, or a word in its place where the file is gone.
 
     Args:
-        thumbnail: gives a JPEG by an id, or raises FabricError for a lost picture.
+        thumbnail: gives a JPEG by an id, or raises FabricError for a lost picture; None where the
+            page has it.
     """
+    if thumbnail is None:
+        return f'<img alt="{alt}" draggable="true">'
     try:
         data = base64.b64encode(thumbnail(picture_id)).decode()
     except FabricError:

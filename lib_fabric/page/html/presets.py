@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from html import escape
 
 from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
-from lib_fabric.page.html.parts import THUMBS, Thumbnail, button_html, pager_html, picture_html
+from lib_fabric.page.html.parts import (
+    THUMBS,
+    Thumbnail,
+    button_html,
+    pager_html,
+    picture_html,
+    texts_html,
+)
+from lib_fabric.page.messages import Message
 
 EMPTY_TEXT = "A preset keeps the rated pictures above and these settings under a name."
 NAME_TEXT = "Name of a new preset"
@@ -23,11 +31,12 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class PresetsView:
-    """What is to be shown: `presets` from `offset` on, of `total`."""
+    """What is to be shown: `presets` from `offset` on, of `total`; how many others can be had."""
 
     presets: Sequence[Preset] = ()
     total: int = 0
     offset: int = 0
+    num_offered: int = 0
 
 
 def presets_html(view: PresetsView, thumbnail: Thumbnail) -> str:
@@ -38,8 +47,17 @@ def presets_html(view: PresetsView, thumbnail: Thumbnail) -> str:
     if view.total > PAGE_SIZE:
         body += pager_html(view.offset, len(view.presets), view.total, PAGE_SIZE, _PREVIOUS, _NEXT)
     bring = button_html("import", "Add a preset from a .zip file", "Import…", "fabric-text-button")
+    offer = _offer(view.num_offered) if view.num_offered else ""
     # The bar first, so that a new row moves nothing under the pointer.
-    return f'<div class="fabric-bar">{_new()}{bring}</div>{empty}{body}'
+    return f'<div class="fabric-bar">{_new()}{bring}</div>{offer}{empty}{body}'
+
+
+def _offer(count: int) -> str:
+    message = Message("Presets of sd-webui-fabric in this WebUI: {}", str(count))
+    adopt = button_html("adopt", "Copy them into FABRIC's presets", "Import", "fabric-text-button")
+    decline = button_html("decline", "Do not offer them again", "No, thanks", "fabric-text-button")
+    said = f"<span {texts_html(text=message)}>{escape(str(message))}</span>"
+    return f'<div class="fabric-bar fabric-offer">{said}{adopt}{decline}</div>'
 
 
 def _new() -> str:

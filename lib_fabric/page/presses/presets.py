@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library import preset_archive
+from lib_fabric.library.imports import webui_fabric
 from lib_fabric.library.library import Library
 from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
 from lib_fabric.library.presets import NameTakenError
@@ -19,6 +20,7 @@ from lib_fabric.page.presses.arrivals import Arrivals
 from lib_fabric.page.presses.fitting import fit_lists, fit_schedule, note_of
 
 _MAX_COPIES = 1000
+_SAID = 5
 
 
 class PresetPresses:
@@ -89,9 +91,35 @@ class PresetPresses:
         data = self._arrivals.add(action, page)
         if data is None:
             return Outcome(page.ratings)
-        preset = preset_archive.from_zip(data, self._library.pictures_of(page.owner))
-        saved = self._presets.save(page.owner, self._free_name(page.owner, preset.name), preset)
-        return _told(page, saved.name, Message("Imported as {}.", saved.name))
+        pictures = self._library.pictures_of(page.owner)
+        if webui_fabric.is_zip_of_folder(data):
+            return self._keep(webui_fabric.from_zip(data, pictures), page)
+        return self._keep(webui_fabric.Imported((preset_archive.from_zip(data, pictures),)), page)
+
+    def adopt(self, _action: Action, page: PageState) -> Outcome:
+        """What another extension has left in the WebUI's folders."""
+        found = self._library.found_presets
+        outcome = self._keep(found.read(self._library.pictures_of(page.owner)), page)
+        found.settle(page.owner)
+        return outcome
+
+    def decline(self, _action: Action, page: PageState) -> Outcome:
+        """The same, not wanted."""
+        self._library.found_presets.settle(page.owner)
+        return Outcome(page.ratings, presets_changed=True)
+
+    def _keep(self, imported: webui_fabric.Imported, page: PageState) -> Outcome:
+        names = [
+            self._presets.save(page.owner, self._free_name(page.owner, each.name), each).name
+            for each in imported.presets
+        ]
+        said = [*names[:_SAID], *(["…"] if len(names) > _SAID else [])]
+        message = Message("Imported as {}.", ", ".join(said))
+        if imported.num_left_out:
+            count = str(imported.num_left_out)
+            left_out = Message("Files left out, since they cannot be read: {}.", count)
+            message = Message("{} {}", message, left_out)
+        return _told(page, names[0], message)
 
     def _free_name(self, owner: str, name: str) -> str:
         """`name`, or with a number behind it where that is taken."""

@@ -50,6 +50,7 @@ class Presses:
             "restore": lists.restore,
             "history": _look,
             "erase": partial(erase, library),
+            "tiles": _look,
             "presets": presets.look,
             "save": presets.save,
             "load": presets.load,
@@ -57,6 +58,8 @@ class Presses:
             "delete": presets.delete,
             "export": presets.export,
             "import": presets.bring,
+            "adopt": presets.adopt,
+            "decline": presets.decline,
         }
 
     def carry_out(self, text: object, page: PageState) -> Outcome:

@@ -7,8 +7,8 @@ import re
 from html import unescape
 
 from lib_fabric.errors import FabricError
-from lib_fabric.page.html.lists import counts_html, lists_html
-from lib_fabric.ratings import Ratings
+from lib_fabric.page.html.lists import counts_html, tile_html
+from lib_fabric.ratings import Rated, Ratings
 from tests.helpers.pictures import rated
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -30,18 +30,19 @@ def test_counts_are_shown_only_where_there_is_something():
     assert "👎" not in counts_html(Ratings(rated(A)))
 
 
-def test_lists_show_the_newest_first_and_clear_only_where_needed():
-    html = lists_html(Ratings(rated(A, B)), lambda _: b"jpeg")
-    assert html.index(B) < html.index(A)
-    assert html.count('data-do="clear"') == 1
-    assert "Nothing rated yet" not in html
-    assert "Nothing rated yet" in lists_html(Ratings(), lambda _: b"jpeg")
-
-
 def test_a_lost_picture_can_still_be_removed():
     def lost(picture_id):
         raise FabricError("gone")
 
-    html = lists_html(Ratings(rated(A)), lost)
+    html = tile_html(Rated(A), "liked", lost)
     assert "<img" not in html
     assert 'data-do="remove"' in html
+
+
+def test_a_tile_leaves_room_for_the_thumbnail_that_the_page_has():
+    assert 'src="data:image/jpeg;base64,anBlZw=="' in tile_html(
+        Rated(A), "liked", lambda _: b"jpeg"
+    )
+    html = tile_html(Rated(A), "liked", None)
+    assert "<img" in html
+    assert "src=" not in html

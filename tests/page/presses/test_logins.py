@@ -46,10 +46,12 @@ def secret(alice):
 
 def _shown(library, page, **outcome):
     """What the page shows of its lists, its history and its presets."""
-    asked = Action("history", shows_history=True, shows_presets=True)
+    lacks = " ".join(each.picture for each in page.ratings)
+    asked = Action("history", shows_history=True, shows_presets=True, lacks=lacks)
     given = Outcome(page.ratings, action=asked, presets_changed=True, **outcome)
     values = Rendering(library, page.host).values(given, page.page)
-    return [values[name] for name in ("lists", "history", "presets")]
+    tiles = json.loads(values["reply"])["tiles"]
+    return ["".join(tiles.values()), values["history"], values["presets"]]
 
 
 def test_each_sees_the_own(alice, library, secret):

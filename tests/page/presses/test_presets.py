@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
+import json
 import sqlite3
+import zipfile
 from dataclasses import replace
 
 import pytest
 
 from lib_fabric.library import preset_archive
+from lib_fabric.library.imports.webui_fabric import FoundPresets
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action
 from lib_fabric.page.panels import Panels
+from lib_fabric.ratings import Ratings
 from lib_fabric.settings import FabricSettings
 from tests.helpers.page_host import Pressing
+from tests.helpers.pictures import image, picture_id, rated
 from tests.helpers.presets import preset_names
 
 
@@ -249,3 +255,54 @@ def test_all_that_was_mended_is_said(press):
     assert note.text.endswith("changed places.")
     # Two whole sentences, each with a translation of its own.
     assert [each[0][:4] for each in note.message.to_json()[1:]] == ["Each", "Star"]
+
+
+# ---- presets of another extension ----------------------------------------------------------------
+
+
+@pytest.fixture
+def left(library, tmp_path, monkeypatch):
+    """What sd-webui-fabric has left in the WebUI: one picture and two presets of it."""
+    folder = tmp_path / "webui" / "log" / "fabric"
+    for part in ("images", "presets"):
+        (folder / part).mkdir(parents=True)
+    image(3).save(folder / "images" / "3.png")
+    text = json.dumps({"liked_paths": ["3.png", "gone.png"], "disliked_paths": []})
+    for name in ("Cold", "Warm"):
+        (folder / "presets" / f"{name}.json").write_text(text, "utf-8")
+    found = FoundPresets([tmp_path / "webui"], tmp_path / "offered")
+    monkeypatch.setattr(library, "found_presets", found)
+    return folder
+
+
+def test_what_another_extension_has_left_is_taken_over_in_one_press(left, press, library):
+    assert press(do="save", name="x").note.is_warning
+    press(do="rate", index=0)
+    press(do="save", name="Warm")
+    told = press(do="adopt")
+    assert told.note.text == (
+        "Imported as Cold, Warm (2). Files left out, since they cannot be read: 1."
+    )
+    assert told.presets_changed
+    assert told.ratings == press.ratings
+    assert preset_names(library.presets, "") == ["Cold", "Warm", "Warm (2)"]
+    assert library.presets.load("", "Warm (2)").ratings == Ratings(rated(picture_id(3)))
+    assert library.found_presets.num_offered("") == 0
+
+
+def test_what_another_extension_has_left_can_be_declined(left, press, library):
+    assert library.found_presets.num_offered("") == 2
+    assert press(do="decline").presets_changed
+    assert library.found_presets.num_offered("") == 0
+    assert preset_names(library.presets, "") == []
+
+
+def test_a_packed_folder_of_another_extension_is_imported_as_presets_are(left, press, library):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(left.rglob("*.*")):
+            archive.write(path, path.relative_to(left.parent))
+    data = base64.b64encode(buffer.getvalue()).decode()
+    told = press(do="import", name="fabric.zip", part=0, parts=1, data=data)
+    assert told.note.text.startswith("Imported as Cold, Warm. Files left out")
+    assert preset_names(library.presets, "") == ["Cold", "Warm"]

@@ -1,0 +1,1 @@
+"""Presets that other extensions have left."""
