@@ -57,6 +57,15 @@ def fake_host(tiny_unet):
 
 
 @pytest.fixture
+def device():
+    """The second device, whose tensors do not mix with others."""
+    from tests.helpers.second_device import second_device
+
+    with second_device() as device:
+        yield device
+
+
+@pytest.fixture
 def store(tmp_path):
     """An empty picture store."""
     return PictureStore(tmp_path / "pictures")
