@@ -13,6 +13,7 @@ import json
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -261,9 +262,13 @@ class Logins:
         if outcome.change:
             self._rated[page].add(outcome.change.picture_id)
         outcome.presets_changed = True
+        lacks = " ".join(each.picture for each in outcome.ratings)
+        outcome.action = replace(outcome.action, lacks=lacks)
         values = self._rendering.values(outcome, seen)
-        for part in ("lists", "history", "presets"):
-            for data in _THUMBNAIL.findall(values[part]):
+        tiles = "".join(json.loads(values["reply"])["tiles"].values())
+        shown_parts = {"lists": tiles, "history": values["history"], "presets": values["presets"]}
+        for part, html in shown_parts.items():
+            for data in _THUMBNAIL.findall(html):
                 picture_id = self._seen_on(base64.b64decode(data))
                 assert self._own.opens(owner, picture_id) is not False, f"shown among {part}"
         assert [self._all_of(each) for each in others] == of_others, "another login's things"
