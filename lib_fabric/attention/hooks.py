@@ -25,6 +25,8 @@ from lib_fabric.errors import doing
 # Where one reference's keys and values go, by layer, and how they are merged.
 Captured = tuple[LayerStates, Merging | None]
 BeforeUnet = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]
+# Whether the call that was made is to be made again, with the plan that there is then.
+IsAgain = Callable[[], bool]
 _TO_ITSELF = Attended()
 
 
@@ -46,8 +48,9 @@ class SelfAttentionHooks:
         self._retry = retry or MemoryRetry()
         self._rows = RowAttention()
         self._forwards: list[ReplacedForward] = []
-        self._handle: torch.utils.hooks.RemovableHandle | None = None
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._captured: list[Captured] | None = None
+        self._is_again: IsAgain = lambda: False
         self.plan: Plan | None = None
 
     @property
@@ -55,8 +58,9 @@ class SelfAttentionHooks:
         """The U-Net that is hooked."""
         return self._unet
 
-    def install(self, before_unet: BeforeUnet) -> None:
-        """Installs everything; `before_unet(unet, args, kwargs)` runs before each U-Net call.
+    def install(self, before_unet: BeforeUnet, is_again: IsAgain = lambda: False) -> None:
+        """Installs everything; `before_unet(unet, args, kwargs)` runs before each U-Net call, and
+        `is_again()` after each that had a plan.
 
         Raises:
             RuntimeError: feedback is installed on this U-Net already.
@@ -66,6 +70,7 @@ class SelfAttentionHooks:
         for index, layer in enumerate(self._layers):
             self._forwards.append(ReplacedForward(layer.module, partial(self._run_layer, index)))
         self._forwards.append(ReplacedForward(self._unet, self._run_unet))
+        self._is_again = is_again
         self.stay_outermost(before_unet)
 
     def stay_outermost(self, before_unet: BeforeUnet) -> None:
@@ -75,9 +80,11 @@ class SelfAttentionHooks:
         pass that ours starts needs it noted. HyperTile wraps layers when it is first used, which
         may be in mid-sampling: a picture must not depend on who came first.
         """
-        if self._handle is not None:
-            self._handle.remove()
-        self._handle = self._unet.register_forward_pre_hook(before_unet, with_kwargs=True)
+        self._remove_handles()
+        self._handles = [
+            self._unet.register_forward_pre_hook(before_unet, with_kwargs=True),
+            self._unet.register_forward_hook(self._after_unet, with_kwargs=True, prepend=True),
+        ]
         for forward in self._forwards:
             forward.put_on_top()
 
@@ -86,11 +93,13 @@ class SelfAttentionHooks:
         self.plan = None
         self._captured = None
         self._rows.forget()
-        if self._handle is not None:
-            self._handle.remove()
-            self._handle = None
+        self._remove_handles()
         while self._forwards:
             self._forwards.pop().remove()
+
+    def _remove_handles(self) -> None:
+        while self._handles:
+            self._handles.pop().remove()
 
     @contextlib.contextmanager
     def capture(self, *captured: Captured) -> Iterator[None]:
@@ -132,6 +141,18 @@ class SelfAttentionHooks:
             lambda: original(*args, **{name: _spare(value) for name, value in kwargs.items()}),
             "following the rated pictures",
         )
+
+    def _after_unet(
+        self,
+        unet: nn.Module,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        out: Any,  # noqa: ANN401 (passed through untouched)
+    ) -> Any:  # noqa: ANN401 (as above)
+        # Not in our forward: whoever has put one in front of it need not call it.
+        while self.plan is not None and self._is_again():
+            out = unet.forward(*args, **kwargs)
+        return out
 
     def _attend(
         self,

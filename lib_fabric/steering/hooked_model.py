@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from lib_fabric.attention.hooks import BeforeUnet, Captured, SelfAttentionHooks
+from lib_fabric.attention.hooks import BeforeUnet, Captured, IsAgain, SelfAttentionHooks
 from lib_fabric.attention.plan import Plan
 from lib_fabric.attention.retry import MemoryRetry
 from lib_fabric.steering.host import Conditioning, Model, UnetCall
@@ -19,13 +19,15 @@ from lib_fabric.steering.refresh import NoiseLevel
 class HookedModel:
     """Hooks one model at a time."""
 
-    def __init__(self, before_unet: BeforeUnet, retry: MemoryRetry) -> None:
+    def __init__(self, before_unet: BeforeUnet, is_again: IsAgain, retry: MemoryRetry) -> None:
         """
         Args:
             before_unet: runs before every call of the hooked U-Net.
+            is_again: whether a call that had a plan is to be made again.
             retry: of its calls, where memory is short.
         """
         self._before_unet = before_unet
+        self._is_again = is_again
         self._retry = retry
         self._model: Model | None = None
         self._hooks: SelfAttentionHooks | None = None
@@ -39,7 +41,7 @@ class HookedModel:
             self._model = model
             # Remembered first: an install that fails half-way is removed all the same.
             self._hooks = SelfAttentionHooks(model.unet, model.layers, self._retry)
-            self._hooks.install(self._before_unet)
+            self._hooks.install(self._before_unet, self._is_again)
         else:
             self._hooks.stay_outermost(self._before_unet)
 

@@ -72,7 +72,7 @@ class LatentCache:
     def latent(
         self, picture: Picture, size_latent: tuple[int, int], encode: Encoder, encoder_key: Hashable
     ) -> torch.Tensor:
-        """Returns the latent `[C, height, width]` of a picture.
+        """Returns the latent `[C, height, width]` of a picture, float32 on the CPU.
 
         Args:
             size_latent: (height, width) of the latents being generated.
@@ -82,7 +82,8 @@ class LatentCache:
         key = (picture.id, size_latent, encoder_key)
         if key not in self._latents:
             height_px, width_px = (side * LATENT_SCALE_PX for side in size_latent)
-            self._latents[key] = encode(fit_picture(picture.image, height_px, width_px))[0].float()
+            encoded = encode(fit_picture(picture.image, height_px, width_px))
+            self._latents[key] = encoded[0].float().cpu()
         self._latents.move_to_end(key)
         self._used_in[key] = self._generation
         self._make_room()

@@ -10,7 +10,8 @@ from collections.abc import Hashable, Mapping, Sequence, Set
 
 import torch
 
-from lib_fabric.attention.states import LayerStates
+from lib_fabric.attention.late_value import LateValue
+from lib_fabric.attention.states import LayerStates, are_same
 from lib_fabric.errors import is_out_of_memory
 from lib_fabric.steering.hooked_model import HookedModel
 from lib_fabric.steering.host import Conditioning, UnetCall
@@ -59,6 +60,9 @@ class References:
         self._cache = cache
         self._opened: tuple[Snapshot, int] | None = None
         self._is_checked = False
+        self._probe_noise: torch.Tensor | None = None
+        # Of levels in use: the probe when their states were computed, and now.
+        self._unconfirmed: dict[Level, tuple[LateValue, LateValue]] = {}
         self.rows_at_once = ROWS_AT_ONCE
 
     @property
@@ -69,8 +73,7 @@ class References:
     def add(self, latents: Mapping[str, torch.Tensor]) -> None:
         """Adds references, z_0 `[C, h, w]` by picture id, of the size of the others."""
         for picture_id, z in latents.items():
-            noise = reference_noise(picture_id, tuple(z.shape)).to(z.device)
-            self._latents[picture_id] = z, noise
+            self._latents[picture_id] = z, reference_noise(picture_id, tuple(z.shape))
 
     def capture_next(
         self,
@@ -127,8 +130,31 @@ class References:
             logger.info("Reference states are not kept, since they cannot be checked: %s", error)
             self._cache = StateCache()
             return
-        self._cache.open_level(self._level(snapshot), probe)
+        level, probe = self._level(snapshot), LateValue(probe)
+        known = self._cache.open_level(level, probe)
+        if known is not None:
+            self._unconfirmed[level] = known, probe
         self._opened = (snapshot, self.rows_at_once)
+
+    def confirm(self, snapshot: Snapshot) -> bool:
+        """Whether the states in `snapshot` are the model's; if not, all of them are dropped.
+
+        To be asked when the U-Net has been given the work that uses them: the answer does not wait
+        for that work, and the device is not left idle.
+        """
+        unconfirmed, self._unconfirmed = self._unconfirmed, {}
+        changed = {
+            level
+            for level, (known, probe) in unconfirmed.items()
+            if not torch.equal(known.get(), probe.get())
+        }
+        if not changed:
+            return True
+        logger.info("The model has changed: kept reference states are dropped.")
+        self._cache.drop_levels(lambda level: level in changed)
+        snapshot.states.clear()
+        self._opened = None
+        return False
 
     def _level(self, snapshot: Snapshot) -> Level:
         return (self._key, self.rows_at_once, snapshot.level.alpha)
@@ -141,8 +167,11 @@ class References:
         """
         states: LayerStates = {}
         channels = next(iter(self._latents.values()))[0].shape[0]
-        noised = reference_noise("probe", (channels, *PROBE_SIZE))[None]
-        model.run_references(noised, level, self._conditioning, call, [(states, None)])
+        if self._probe_noise is None:
+            noise = reference_noise("probe", (channels, *PROBE_SIZE))
+            self._probe_noise = noise[None].to(call.device)
+        captured = [(states, None)]
+        model.run_references(self._probe_noise, level, self._conditioning, call, captured)
         tensors = [each for layer in states.values() for each in (layer.keys, layer.values)]
         # Of the bits, so that nothing is lost to rounding.
         bits = [each.contiguous().view(_INTEGERS[each.element_size()]) for each in tensors]
@@ -154,7 +183,7 @@ class References:
         kept = self._cache.get(self._level(snapshot), key, device)
         if kept is None:
             return
-        if kept.keys() == states.keys() and all(kept[i].equals(states[i]) for i in states):
+        if are_same(kept, states):
             self._is_checked = True
         else:
             logger.info("The model has changed: kept reference states are dropped.")
@@ -179,6 +208,10 @@ class References:
     ) -> list[LayerStates]:
         """Runs noised references through the U-Net; their keys and values."""
         rows = [*together, *[together[-1]] * (self.rows_at_once - len(together))]
+        for each in together:
+            # They stay there for the pass.
+            latent, noise = self._latents[each.picture_id]
+            self._latents[each.picture_id] = latent.to(call.device), noise.to(call.device)
         noised = torch.stack(
             [noised_latent(*self._latents[each.picture_id], level.alpha) for each in rows]
         )

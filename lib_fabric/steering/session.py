@@ -44,11 +44,13 @@ class _ActiveStep:
         attended: what its rows attend to.
         snapshot: what they attend to is seen in; None until the step's first U-Net call, whose
             timestep it needs.
+        call: of the U-Net, that under way or the last one.
     """
 
     step: Step
     attended: Mapping[Row, Attended[PictureKey]]
     snapshot: Snapshot | None = None
+    call: UnetCall | None = None
 
     @property
     def picture_ids(self) -> Set[str]:
@@ -85,7 +87,7 @@ class FabricSession:
         self._pass = PassReferences(host, encoder, self._states)
         self._refresh = Refresh(request.settings.refresh)
         self._retry = MemoryRetry(self._make_room)
-        self._model = HookedModel(self._before_unet, self._retry)
+        self._model = HookedModel(self._before_unet, self._is_again, self._retry)
         self._effect = Effect()
         self._active: _ActiveStep | None = None
         self._device = torch.device("cpu")
@@ -229,10 +231,24 @@ class FabricSession:
         if active.snapshot is None:
             level = NoiseLevel(active.step.alpha, call.timestep.clone())
             active.snapshot = self._refresh.at(active.step.number, level)
-        rows = tuple(active.attended.get(row, _ALONE) for row in call.rows)
-        states = self._see(rows, call, active.snapshot)
+        active.call = call
+        self._follow(active)
+
+    def _follow(self, active: _ActiveStep) -> None:
+        """Gives the U-Net call under way its plan."""
+        rows = tuple(active.attended.get(row, _ALONE) for row in active.call.rows)
+        states = self._see(rows, active.call, active.snapshot)
         if states:
             self._model.set_plan(Plan(rows, states))
+
+    def _is_again(self) -> bool:
+        """Whether the call was made with kept states of another model; then it has new ones."""
+        active = self._active
+        if active is None or self._pass.references.confirm(active.snapshot):
+            return False
+        self._model.set_plan(None)
+        self._follow(active)
+        return True
 
     def _see(
         self, rows: tuple[Attended[PictureKey], ...], call: UnetCall, snapshot: Snapshot

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from lib_fabric.attention.late_value import LateValue
 from lib_fabric.attention.states import LayerStates
 
 logger = logging.getLogger(__name__)
@@ -37,12 +38,12 @@ class StateCache:
     one before it has used is not dropped for the running one's sake: what does not fit is not kept.
 
     A level is opened before it is used, with what tells whether the model at that level is still
-    the one whose states are kept there.
+    the one whose states are kept there. That is known only later: see `open_level`.
     """
 
     def __init__(self, max_bytes: int = 0, device: torch.device | None = None) -> None:
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
-        self._probes: dict[Level, torch.Tensor] = {}
+        self._probes: dict[Level, LateValue] = {}
         self._generation = 0
         self._num_bytes = 0
         self._short_of: str | None = None
@@ -76,15 +77,22 @@ class StateCache:
         in_use = {level for level, _ in self._entries}
         self._probes = {level: each for level, each in self._probes.items() if level in in_use}
 
-    def open_level(self, level: Level, probe: torch.Tensor) -> None:
-        """Drops what is kept at `level` if `probe` is not what it was when that was computed."""
+    def open_level(self, level: Level, probe: LateValue) -> LateValue | None:
+        """Begins to use a level.
+
+        Args:
+            probe: what tells whether the model is the one whose states are kept there.
+
+        Returns:
+            What it was when they were computed; unless that comes out the same, `drop_levels` is
+            due. None where nothing is kept.
+        """
         known = self._probes.get(level)
-        if known is not None and torch.equal(known, probe.cpu()):
-            return
-        if known is not None:
-            logger.info("The model has changed: kept reference states are dropped.")
-        self.drop_levels(lambda each: each == level)
-        self._probes[level] = probe.cpu()
+        if known is None:
+            # Without a probe nothing tells whose they are.
+            self.drop_levels(lambda each: each == level)
+            self._probes[level] = probe
+        return known
 
     def contains(self, level: Level, key: Hashable) -> bool:
         """Whether states are kept under `key`."""

@@ -38,7 +38,7 @@ def generation_modules(data_folder: str) -> dict[str, dict[str, object]]:
         "shared": {
             "opts": SimpleNamespace(),
             "loaded_hypernetworks": ["a network"],
-            "state": SimpleNamespace(interrupted=False, skipped=False),
+            "state": SimpleNamespace(interrupted=False, skipped=False, textinfo=None),
         },
         "infotext_utils": {
             "image_from_url_text": lambda entry: entry,

@@ -167,6 +167,11 @@ class Inputs:
     context: torch.Tensor
     y: torch.Tensor | None
 
+    def to(self, device):
+        """The same there."""
+        named = vars(self).items()
+        return Inputs(**{name: None if it is None else it.to(device) for name, it in named})
+
     def call(self, unet, family, rows=...):
         """Calls the U-Net with these rows as the family's library does."""
         named = {} if self.y is None else {"y": self.y[rows]}

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from lib_fabric.attention.late_value import LateValue
 from lib_fabric.attention.states import KeyValues
 from lib_fabric.pictures import from_image
 from lib_fabric.ratings import Rated, Ratings
@@ -23,6 +24,10 @@ LEVEL = "one level"
 def states(num_floats=4):
     """States of one layer, keys and values, together `2 * num_floats` floats."""
     return {0: KeyValues(torch.ones(1, 1, num_floats, 1), torch.zeros(1, 1, num_floats, 1))}
+
+
+def probe(value):
+    return LateValue(torch.tensor([value]))
 
 
 ENTRY_BYTES = 2 * 4 * 4
@@ -89,16 +94,17 @@ def test_states_do_not_stay_where_none_are_kept_any_more():
 
 
 def test_what_another_model_made_at_a_level_is_dropped():
-    cache, same, other = StateCache(10 * ENTRY_BYTES), torch.tensor([7]), torch.tensor([8])
+    cache, first, later = StateCache(10 * ENTRY_BYTES), *map(probe, (7, 8))
     for level in (1, 2):
-        cache.open_level(level, same)
+        assert cache.open_level(level, first) is None
         cache.put(level, "a", states())
-    cache.open_level(1, same)
-    assert cache.contains(1, "a")
-    cache.open_level(1, other)
+    assert cache.open_level(1, later) is first
+    assert cache.contains(1, "a"), "as long as they have not been compared"
+    cache.drop_levels(lambda level: level == 1)
     assert not cache.contains(1, "a")
     assert cache.contains(2, "a")
     assert cache.num_bytes == ENTRY_BYTES
+    assert cache.open_level(1, later) is None
     cache.drop_levels(lambda level: level == 2)
     assert cache.num_bytes == 0
 
@@ -106,10 +112,10 @@ def test_what_another_model_made_at_a_level_is_dropped():
 def test_what_was_kept_after_its_probe_was_forgotten_is_dropped():
     """A generation inside another begins between the two."""
     cache = StateCache(10 * ENTRY_BYTES)
-    cache.open_level(1, torch.tensor([7]))
+    cache.open_level(1, probe(7))
     cache.begin_generation()
     cache.put(1, "a", states())
-    cache.open_level(1, torch.tensor([8]))
+    cache.open_level(1, probe(8))
     assert not cache.contains(1, "a")
     assert cache.num_bytes == 0
 
@@ -239,6 +245,46 @@ def test_changed_weights_are_noticed(fake_host, is_announced):
     after = generate(fake_host, cache)
     assert_equal(after, generate(fake_host, StateCache()))
     assert not torch.equal(before[0], after[0])
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["ours in front", "another's in front"])
+def test_a_change_in_mid_sampling_is_noticed(fake_host, is_replaced):
+    """When whole pictures have been compared already; also where another extension has put a
+    forward in front of ours that does not call it."""
+    unet, original = fake_host.current_unet, fake_host.read_call
+    passes = []
+
+    def generate_and_change(cache, is_changed=True):
+        passes.clear()
+
+        def read_call(args, kwargs):
+            passes.append(1)
+            if is_changed and len(passes) == 2:
+                for parameter in unet.parameters():
+                    parameter.mul_(1.01)
+                if is_replaced:
+                    unet.forward = lambda *args, **kwargs: type(unet).forward(unet, *args, **kwargs)
+            return original(args, kwargs)
+
+        fake_host.read_call = read_call
+        try:
+            return generate(fake_host, cache)
+        finally:
+            vars(unet).pop("forward", None)
+
+    def restore():
+        for parameter in unet.parameters():
+            parameter.copy_(weights[id(parameter)])
+
+    weights = {id(each): each.clone() for each in unet.parameters()}
+    cache = StateCache(2**30)
+    before = generate_and_change(cache, is_changed=False)
+    changed = generate_and_change(cache)
+    restore()
+    anew = generate_and_change(StateCache())
+    assert_equal(changed, anew)
+    assert torch.equal(before[0], anew[0])
+    assert not torch.equal(before[1], anew[1])
 
 
 def test_what_was_kept_before_a_change_is_noticed_after_other_pictures(fake_host):

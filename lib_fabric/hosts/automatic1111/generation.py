@@ -36,6 +36,7 @@ class WebuiHost(ProcessingHost):
     def __init__(self, p: Any) -> None:  # noqa: ANN401 (the host's processing object)
         super().__init__(p)
         self._rows = RowCounter()
+        self._known_alphas: tuple[torch.Tensor, list[float]] | None = None
 
     def model(self) -> LdmUnet:
         return LdmUnet(self._unet(), _split_context, _is_upcast)
@@ -130,12 +131,19 @@ class WebuiHost(ProcessingHost):
         """
         if not isinstance(denoiser, sd_samplers_timesteps.CFGDenoiserTimesteps):
             return 1 / (sigma**2 + 1)
-        alphas = self._model.alphas_cumprod
+        alphas = self._alphas()
         low = min(max(int(sigma), 0), len(alphas) - 1)
         high = min(low + 1, len(alphas) - 1)
-        # In Python's numbers: not every device has float64.
-        alpha, next_alpha = float(alphas[low]), float(alphas[high])
+        alpha, next_alpha = alphas[low], alphas[high]
         return alpha + (next_alpha - alpha) * (sigma - int(sigma))
+
+    def _alphas(self) -> list[float]:
+        """The model's schedule in Python's numbers: not every device has float64, and each reading
+        waits for it."""
+        alphas = self._model.alphas_cumprod
+        if self._known_alphas is None or self._known_alphas[0] is not alphas:
+            self._known_alphas = alphas, alphas.tolist()
+        return self._known_alphas[1]
 
 
 def _split_context(context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -128,7 +128,7 @@ class ProcessingHost:
         if channels == latent_channels + 1:
             grey = self.encode(torch.full((1, 3, height_px, width_px), 0.5))
             return torch.cat([grey.new_ones(1, 1, *size), grey], dim=1)
-        return torch.zeros(1, channels, *size)
+        return torch.zeros(1, channels, *size, device=devices.device)
 
     @contextlib.contextmanager
     def progress_text(self, text: str) -> Iterator[None]:

@@ -20,14 +20,16 @@ def encoder_fingerprint(vae: nn.Module) -> Hashable:
 
     Reads them all, so not for every step.
     """
-    return tuple(
+    sums = [
         _sum_of_bits(parameter.detach())
         for name, parameter in vae.named_parameters()
         if not name.startswith(_DECODING)
-    )
+    ]
+    # Read together: each reading waits for the device.
+    return tuple(torch.stack([each.to(sums[0].device) for each in sums]).tolist()) if sums else ()
 
 
-def _sum_of_bits(values: torch.Tensor) -> int:
+def _sum_of_bits(values: torch.Tensor) -> torch.Tensor:
     # As integers, which add up exactly in any order; past their range they begin anew.
     bits = values.view(_INTEGERS[values.element_size()])
-    return int(bits.sum(dtype=torch.int32 if values.element_size() <= 4 else torch.int64))
+    return bits.sum(dtype=torch.int32 if values.element_size() <= 4 else torch.int64).long()
