@@ -124,6 +124,7 @@ class Expected:
         picture_id = IDS[TEXTS.index(action["data"])]
         if picture_id in getattr(self.pages[page], action["to"]):
             self.keep(picture_id)
+            self._record(page, picture_id, action["to"])
             return True
         return self._bring(page, picture_id, action["to"])
 

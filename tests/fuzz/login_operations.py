@@ -28,24 +28,24 @@ _CLAIMS = (
     {"do": "history"},
     {"do": "sync"},
     {"do": "clear", "to": "disliked"},
-    *({"do": "save", "name": name, "overwrite": True} for name in PRESETS),
-    *({"do": "export", "name": name} for name in PRESETS),
+    {"do": "save", "name": PRESETS[0], "overwrite": True},
+    {"do": "export", "name": PRESETS[0]},
 )
 _OTHERS: Operations = {
-    "claim": (4, {"page": _page, "number": _number, "action": one_of(*_CLAIMS)}),
+    "claim": (8, {"page": _page, "number": _number, "action": one_of(*_CLAIMS)}),
     "paste": (4, {"page": _page, "numbers": _few, "is_short": _either}),
     "undo": (4, {"page": _page, "of": _page}),
     "reopen": (2, {"page": _page, "as_page": _page}),
     "export": (4, {"page": _page, "name": _preset}),
     "bring": (2, {"page": _page, "file": one_of(*range(MOST_FILES)), "is_cut": _either}),
     "generate": (
-        6,
+        8,
         {"who": one_of(*WHO), "numbers": _few, "named": _few, "is_short": _either},
     ),
     "ask": (4, {"who": one_of(*WHO), "number": _number, "is_short": _either}),
     "restart": (1, {}),
-    "delete_file": (1, {"number": _number, "has_note": _either}),
-    "break_index": (2, {"how": one_of("delete", "overwrite")}),
+    "delete_file": (2, {"number": _number, "has_note": _either}),
+    "break_index": (1, {"how": one_of("delete", "overwrite")}),
     "make_room": (1, {"max_bytes": one_of(0, 2000, 5000)}),
 }
 GAME = Game(Logins, presses(_page), _OTHERS)

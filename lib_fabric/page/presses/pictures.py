@@ -74,10 +74,10 @@ class PicturePresses:
             return Outcome(page.ratings)
         picture = decode_bytes(data, name)
         ratings = self._rated(page, picture, action.to)
-        if ratings == page.ratings:
-            note = Note(Message(_ALREADY[action.to], name), is_warning=False)
-            return Outcome(ratings, picture.id, note)
+        # Also what is in the list already: its file, and with it the entry, may have been lost.
         change, note = self._entries.record(page, picture.id, action.to)
+        if ratings == page.ratings:
+            note = note or Note(Message(_ALREADY[action.to], name), is_warning=False)
         return Outcome(ratings, picture.id, note, change=change)
 
     def activate(self, action: Action, page: PageState) -> Outcome:

@@ -76,6 +76,15 @@ def test_a_file_is_added_kept_and_named(press):
     assert not again.note.is_warning
 
 
+def test_a_file_that_is_added_again_after_it_was_lost_is_in_the_history_again(press, library):
+    sent = {"do": "add", "to": "disliked", "data": text_of(_picture("red"))}
+    picture_id = press(**sent).picture_id
+    library.store.delete([picture_id], spare_seconds=0)
+    assert history(library) == {}
+    assert press(**sent).note.text.endswith("disliked already.")
+    assert history(library) == {picture_id: "disliked"}
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 def test_files_of_every_format(press, file_format):
     outcome = press(do="add", to="liked", data=text_of(_picture("red"), file_format))
