@@ -12,6 +12,8 @@ from ldm.modules.attention import CrossAttention
 from torch import nn
 from torch.nn import functional
 
+from lib_fabric.attention import weighted
+from lib_fabric.steering.methods import METHODS
 from lib_fabric.steering.state_cache import StateCache
 from tests.helpers.denoising import (
     assert_steered,
@@ -21,6 +23,8 @@ from tests.helpers.denoising import (
     make_session,
     make_step,
 )
+from tests.helpers.device_host import DeviceHost
+from tests.helpers.kernels import HOST_SETTINGS, FusedOnly, host_forward
 from tests.helpers.model_zoo import (
     FAMILIES,
     SD1,
@@ -30,6 +34,7 @@ from tests.helpers.model_zoo import (
     make_unet,
     set_null_conditioning,
 )
+from tests.helpers.second_device import NAME
 
 HALF_TYPES = [torch.bfloat16, torch.float16]
 FP8 = torch.float8_e4m3fn
@@ -122,12 +127,22 @@ class NotingCache(StateCache):
         return states
 
 
-def check(fake_host, family, unet, pure, inputs, golden_inputs, states, within=None):
+@pytest.fixture
+def second(device, monkeypatch):
+    """The second device, which has nothing but fused kernels."""
+    monkeypatch.setattr(weighted, "FUSED_DEVICES", (NAME,))
+    with FusedOnly():
+        yield torch.device(NAME)
+
+
+def check(
+    fake_host, family, unet, pure, inputs, golden_inputs, states, place, within=None, method="paper"
+):
     """Holds denoiser calls without and with feedback to what `pure` gives in float64."""
     within = within or contextlib.nullcontext
     num_cond, num_rows = len(inputs.x) // (1 + family.num_uncond_per_cond), len(inputs.x)
     step = make_step(num_rows, num_cond, size=SIZE_LATENT)
-    request = make_request((0.6, 1.4), (1.7,), negative_scale=0.7, strength=0.9)
+    request = make_request((0.6, 1.4), (1.7,), method, negative_scale=0.7, strength=0.9)
     fake_host.current_unet, fake_host.key = unet, family.name
     set_null_conditioning(fake_host, family, SIZE_LATENT)
     golden, golden_plain = (
@@ -137,19 +152,26 @@ def check(fake_host, family, unet, pure, inputs, golden_inputs, states, within=N
         )
         for each in (request, make_request((), ()))
     )  # fmt: skip
+    host = fake_host
+    if place.type != "cpu":
+        host, inputs = DeviceHost(unet), inputs.to(place)
+        set_null_conditioning(host, family, SIZE_LATENT)
+        host.key, host.upcast = fake_host.key, fake_host.upcast
     clean = fingerprint(unet)
     with within():
         plain = inputs.call(unet, family)
         rounds = []
         for _ in range(2):
-            session = make_session(request, fake_host, states=states)
+            session = make_session(request, host, states=states)
             with session.installed():
                 rounds.append(denoise(session, unet, family, step, inputs))
-        after = inputs.call(unet, family)
+        after = inputs.call(unet, family).cpu()
+    plain, rounds = plain.cpu(), [each.cpu() for each in rounds]
     host_error = (plain.double() - golden_plain).abs().max()
     error = (rounds[0].double() - golden).abs().max()
     assert 0 < error < 2 * host_error, (error, host_error)
-    assert_steered(rounds[0].float(), plain.float())
+    if method == "paper":
+        assert_steered(rounds[0].float(), plain.float())
     assert (golden - golden_plain).abs().amax() > 4 * host_error
     # From memory the second time.
     assert torch.equal(*rounds)
@@ -160,20 +182,51 @@ def check(fake_host, family, unet, pure, inputs, golden_inputs, states, within=N
 @pytest.mark.parametrize("dtype", HALF_TYPES, ids=str)
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
 def test_half_precision(fake_host, family, dtype):
+    check_half(fake_host, family, dtype, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "is_upcast"), [(torch.float16, False), (torch.bfloat16, False), (torch.float16, True)]
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_half_precision_on_a_device(fake_host, second, method, is_upcast, dtype):
+    """States are kept in RAM, in half precision: they come back the same."""
+    fake_host.upcast = is_upcast
+    check_half(fake_host, SD1, dtype, second, method)
+
+
+@pytest.mark.parametrize("setting", HOST_SETTINGS)
+def test_the_hosts_own_attention_takes_what_it_gets(fake_host, second, monkeypatch, setting):
+    """Cross-attention, and self-attention of rows without feedback, of references too."""
+    monkeypatch.setattr(CrossAttention, "forward", host_forward(setting))
+    check_half(fake_host, SD1, torch.float16, second, "contrast")
+
+
+def check_half(fake_host, family, dtype, place, method="paper"):
     unet = halve(make_unet(family), dtype)
     pure = make_unet(family).to(dtype).float()
     inputs = inputs_in(
         make_inputs(family, 2 * (1 + family.num_uncond_per_cond), SIZE_LATENT), dtype
     )
     states = NotingCache(2**30, torch.device("cpu"))
-    check(fake_host, family, unet, pure, inputs, inputs_in(inputs, torch.float32), states)
-    assert states.types_seen == {dtype}
+    golden_inputs = inputs_in(inputs, torch.float32)
+    check(fake_host, family, unet, pure, inputs, golden_inputs, states, place, method=method)
+    assert states.types_seen == {torch.float32 if fake_host.upcast else dtype}
 
 
 @pytest.mark.parametrize("cast", [autocast, manual_cast])
 @pytest.mark.parametrize("family", [SD1, SDXL], ids=str)
 def test_fp8_storage(fake_host, monkeypatch, family, cast):
+    check_fp8(fake_host, family, torch.device("cpu"), lambda: cast(monkeypatch))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fp8_storage_on_a_device(fake_host, second, monkeypatch, method):
+    check_fp8(fake_host, SD1, second, lambda: manual_cast(monkeypatch), method)
+
+
+def check_fp8(fake_host, family, place, within, method="paper"):
     unet, pure = store_in_fp8(make_unet(family)), rounded_to_fp8(make_unet(family))
     inputs = make_inputs(family, 4, SIZE_LATENT)
     states = StateCache(2**30, torch.device("cpu"))
-    check(fake_host, family, unet, pure, inputs, inputs, states, lambda: cast(monkeypatch))
+    check(fake_host, family, unet, pure, inputs, inputs, states, place, within, method)
