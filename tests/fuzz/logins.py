@@ -259,8 +259,9 @@ class Logins:
         opened = {"shows_history": True, "shows_presets": True}
         outcome = self._presses.carry_out(json.dumps({**keys, **opened, **action}), seen)
         assert outcome.note is None or "console" not in outcome.note.text
-        if outcome.change:
-            self._rated[page].add(outcome.change.picture_id)
+        for each in (_meant(action, shown), action.get("picture_id")):
+            if each and self._own.opens(owner, each) is not False:
+                self._rated[page].add(each)
         outcome.presets_changed = True
         lacks = " ".join(each.picture for each in outcome.ratings)
         outcome.action = replace(outcome.action, lacks=lacks)
