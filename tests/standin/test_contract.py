@@ -129,8 +129,9 @@ def test_the_contract_of_forge_names_what_its_adapter_imports():
                 imported |= {f"{node.module}.{each.name}" for each in node.names}
     assert imported
     for family in CONTRACT["families"]:
-        known = {name.rpartition(".")[0] for name in contract_of_family(family)}
-        assert imported <= known | set(contract_of_family(family)), family
+        names = [name.split(".") for name in contract_of_family(family)]
+        known = {".".join(parts[:length]) for parts in names for length in range(2, len(parts) + 1)}
+        assert imported <= known, family
 
 
 @pytest.mark.host
@@ -149,6 +150,8 @@ def test_the_contract_is_true_of_the_real_webui():
 @needs_real
 def test_the_real_webui_has_the_javascript_functions():
     root = Path(REAL)
+    if real_family(root):
+        pytest.skip("the contract has no names of its page")
     version = as_numbers(real_version(root))
     expected = {n for n, since in CONTRACT["javascript"].items() if as_numbers(since) <= version}
     assert expected - set(javascript(root)) == set()
