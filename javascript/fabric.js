@@ -44,6 +44,7 @@ const fabricUi = (function() {
         ended: (...values) => parts.presses.ended(...values),
         listsChanged: (...values) => parts.presses.listsChanged(...values),
         compare: name => parts.thumbs.compare(name),
+        settingsChanged: (...values) => parts.accordion.settingsChanged(...values),
         press: (name, list) => parts.thumbs.press(name, list),
     };
 })();

@@ -6,12 +6,17 @@
 (window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts, messages, tiles}) => {
     const TYPING_MS = 250;
     const PANELS = ['lists', 'history', 'presets'];
+    const QUIET_MS = 300;
+    // The numbers of settings; those of pictures are theirs.
+    const NUMBER = 'input[type=number]:not([data-do])';
     const {LISTS, element} = tabs;
     const {request} = presses;
 
     const historyOf = tabs.stateOf(() => ({search: '', offset: 0, timer: null}));
     // Where the list of presets is to begin in the next answer; null for where it does.
     const presetsOf = tabs.stateOf(() => ({wanted: null}));
+    // What the settings' widgets show now, by name.
+    const settingsOf = tabs.stateOf(() => ({shown: null, timer: null}));
     const switchOf = tabs.stateOf(() => ({isOffByHand: false}));
     const handlers = {
         undo: tab => presses.undo(tab),
@@ -158,6 +163,36 @@
         }
     }
 
+    // ---- settings -------------------------------------------------------------------------------
+
+    /** Called by gradio for every change of a setting: by a person, an answer, or infotext. */
+    function settingsChanged(name, names, values) {
+        const tab = tabs.named(name);
+        if (!tab) return;
+        const state = settingsOf(tab);
+        state.shown = Object.fromEntries(names.map((each, at) => [each, values[at]]));
+        clearTimeout(state.timer);
+        state.timer = setTimeout(() => tellSettings(tab), QUIET_MS);
+    }
+
+    /** Says so once it is over: of 0.5 that is being typed the first digit is a 0. */
+    function tellSettings(tab) {
+        const {shown} = settingsOf(tab);
+        const isTyping = document.activeElement?.matches(NUMBER) &&
+            element(tab, 'accordion').contains(document.activeElement);
+        if (!shown || !tab.settings || isTyping) return;
+        const isChanged = Object.keys(shown).some(each => shown[each] !== tab.settings[each]);
+        if (isChanged) request(tab, {do: 'settings'});
+    }
+
+    /** Puts the default into a field that was emptied, before gradio makes a 0 of it. */
+    function fillEmptied(tab, field) {
+        const name = field.closest(`[id^="${tab.name}_fabric_"]`).id.split('_fabric_')[1];
+        if (field.value !== '' || tab.defaults[name] === undefined) return;
+        field.value = tab.defaults[name];
+        field.dispatchEvent(new Event('input', {bubbles: true}));
+    }
+
     // ---- the tick -------------------------------------------------------------------------------
 
     function tick(tab, end) {
@@ -203,6 +238,14 @@
                 if (isOpen(tab, name)) request(tab, {do: name});
             }));
         }
+        const accordion = element(tab, 'accordion');
+        accordion.addEventListener('change', ({target}) => {
+            if (target.matches(NUMBER)) fillEmptied(tab, target);
+        });
+        accordion.addEventListener('focusout', ({target}) => {
+            if (target.matches(NUMBER)) setTimeout(() => tellSettings(tab), QUIET_MS);
+        });
+        element(tab, 'reset').addEventListener('click', () => request(tab, {do: 'reset'}));
         watchTick(tab);
     }
 
@@ -249,7 +292,7 @@
     }
 
     return {
-        start, PANELS,
+        start, PANELS, settingsChanged,
         /** Calls `handle(tab, element)` for a press of what has this `data-do`. */
         on: (what, handle) => {
             handlers[what] = handle;

@@ -26,15 +26,29 @@
     /** Says what an answer to an action says. */
     function take(tab, {do: what}, answer) {
         sayBelow(tab, answer);
+        if (what === 'settings') {
+            sayOfSettings(tab, answer);
+            return;
+        }
         if (!answer || (LOOKS.includes(what) && !answer.note)) return;
         const {lines} = stateOf(tab);
         lines.delete('rating');
         lines.delete('other');
+        lines.delete('settings');
         // That a preset is saved is seen in its list: a line would only move Save away.
         const isSeen = what === 'save' && !answer.note?.failed;
         if (answer.note && !isSeen && !FILES.includes(what)) {
             lines.set(RATINGS.includes(what) ? 'rating' : 'other', lineOf(answer.note));
         }
+        render(tab);
+    }
+
+    /** A slider that is moved ends what was said of the settings, and nothing else. */
+    function sayOfSettings(tab, answer) {
+        if (!answer) return;
+        const {lines} = stateOf(tab);
+        lines.delete('settings');
+        if (answer.note) lines.set('settings', lineOf(answer.note));
         render(tab);
     }
 

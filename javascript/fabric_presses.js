@@ -5,8 +5,8 @@
     const ANSWER_MS = 120000;
     // What leaves lists and settings as they are.
     const ASIDE = [
-        'history', 'tiles', 'presets', 'save', 'rename', 'delete', 'export', 'import', 'adopt',
-        'decline',
+        'history', 'tiles', 'settings', 'presets', 'save', 'rename', 'delete', 'export', 'import',
+        'adopt', 'decline',
     ];
     // Whatever sends the tab's form to the server as it stands; 'enqueue' is Agent Scheduler's.
     const GENERATE = ['generate', 'upscale', 'enqueue'];

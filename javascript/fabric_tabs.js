@@ -22,6 +22,10 @@
             // HTML by id, of what the last answer has brought.
             tiles: {},
             limit: Infinity,
+            // What stands for a setting that has no value, by its name.
+            defaults: {},
+            // The settings as the last answer left them, by name.
+            settings: null,
             // Which rated picture a gallery picture is: address to id. Addresses are unique to a
             // saved file, so the pictures of the next generation start unmarked.
             ids: new Map(),
@@ -108,6 +112,8 @@
         });
         tab.tiles = answer.tiles;
         tab.limit = answer.limit;
+        tab.defaults = answer.defaults;
+        tab.settings = answer.settings;
         if (answer.rated && action.address) tab.ids.set(action.address, answer.rated);
     }
 

@@ -1,7 +1,7 @@
-"""The script's arguments, checked and turned into a request.
+"""The script's arguments as the API brings them, checked and turned into a request.
 
-Knows requests, settings and pictures; is handed where pictures' ids are looked up. Everything that
-arrives here is untrusted.
+Those of the page are mended instead (page_arguments.py). Knows requests, settings and pictures; is
+handed where pictures' ids are looked up. Everything that arrives here is untrusted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ from lib_fabric.pictures import (
 from lib_fabric.rating_texts import parse_list
 from lib_fabric.ratings import LIST_NAMES, WEIGHT, Rated, Ratings
 from lib_fabric.request import FabricRequest
-from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings, shorten
+from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings, SettingField, shorten
 
 _ENTRY_FIELDS = ("image", "weight")
+# Of the JSON object, beside those that have a position as well.
+_NAMED_FIELDS = ("preset", "keep")
+_KEEP = SettingField("keep", "Keep", "Whether pictures that are sent along are kept.", True)
+LoadPreset = Callable[[str], tuple[Mapping[str, object], Ratings[str]]]
 
 
 class KeptPictures(Protocol):
@@ -42,9 +46,13 @@ class KeptPictures(Protocol):
 
 
 def argument_names() -> list[str]:
-    """The names of the script's positional arguments, in order."""
+    """The names of the script's positional arguments, in order; the page's mark comes after."""
     enabled, *others = (setting.name for setting in FabricSettings.fields())
     return [enabled, *LIST_NAMES, *others]
+
+
+def _no_preset(name: str) -> tuple[Mapping[str, object], Ratings[str]]:
+    raise FabricError("There is no preset {}.", shorten(name))
 
 
 def parse_arguments(
@@ -53,6 +61,7 @@ def parse_arguments(
     max_pictures: int = DEFAULT_MAX_PICTURES,
     changes: Mapping[str, object] = MappingProxyType({}),
     is_erased: Callable[[str], bool] = lambda picture_id: False,
+    load_preset: LoadPreset = _no_preset,
 ) -> FabricRequest:
     """Builds a request from the script's arguments.
 
@@ -64,12 +73,14 @@ def parse_arguments(
         changes: settings in the place of those among the arguments.
         is_erased: which pictures, by their whole ids, a page's lists may still name though its user
             has deleted them with all else; they are left out.
+        load_preset: settings and ratings by ids of a preset; raises FabricError if there is none.
 
     Raises:
         FabricError: anything unusable; the sentence names the field and what it may be. A request
             that is not enabled is never refused for its pictures.
     """
-    values = _named_values(arguments)
+    values = _named_values(arguments, load_preset)
+    is_kept = _KEEP.check(values.pop("keep", True))
     lists = {name: values.pop(name, None) for name in LIST_NAMES}
     settings = replace(FabricSettings.from_mapping(values), **changes)
     if not settings.enabled:
@@ -81,24 +92,38 @@ def parse_arguments(
     # All are known to be few and small enough before the first is decoded.
     ratings = named.map(sources.read)
     # Last: a request that is refused leaves nothing behind.
-    sources.keep()
-    return FabricRequest(settings, ratings.only(lambda rated: rated.weight > 0))
+    if is_kept:
+        sources.keep()
+    return FabricRequest.of(settings, ratings)
 
 
-def _named_values(arguments: Sequence[object]) -> dict[str, object]:
+def _named_values(arguments: Sequence[object], load_preset: LoadPreset) -> dict[str, object]:
+    names = argument_names()
     if arguments and isinstance(arguments[0], dict):
-        values = dict(arguments[0])
         # Naming pictures is enough to switch it on: nobody sends them to have them ignored.
-        values.setdefault("enabled", True)
-    else:
-        names = argument_names()
-        if len(arguments) > len(names):
-            raise FabricError(
-                "at most {} arguments ({}), not {}.", len(names), ", ".join(names), len(arguments)
-            )
-        values = dict(zip(names, arguments, strict=False))
-    _refuse_unknown(values, argument_names(), "FABRIC")
-    return values
+        values = {"enabled": True, **arguments[0]}
+        _refuse_unknown(values, [*names, *_NAMED_FIELDS], "FABRIC")
+        return {**_read_preset(values.pop("preset", None), load_preset), **values}
+    # Behind them is the page's mark, which nobody else has to send.
+    if any(arguments[len(names) :]):
+        raise FabricError(
+            "at most {} arguments ({}), not {}.", len(names), ", ".join(names), len(arguments)
+        )
+    return dict(zip(names, arguments, strict=False))
+
+
+def _read_preset(name: object, load_preset: LoadPreset) -> dict[str, object]:
+    """What a preset says, as the fields of a request; nothing for None."""
+    if name is None:
+        return {}
+    if not isinstance(name, str):
+        raise FabricError("'preset' must be the name of a preset, not {}.", shorten(name))
+    settings, ratings = load_preset(name)
+    lists = {
+        each: [{"image": rated.picture, "weight": rated.weight} for rated in ratings.of(each)]
+        for each in LIST_NAMES
+    }
+    return {**settings, **lists}
 
 
 def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: str) -> None:

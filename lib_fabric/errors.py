@@ -1,4 +1,4 @@
-"""The one exception type that carries a sentence for the user, and how others become one.
+"""What people are told: a sentence and its parameters, and the one exception that carries one.
 
 Knows nothing of the host: the host reads `status_code` and `detail` off the instance.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
 
 _MAX_CAUSE_CHARACTERS = 200
 # torch has a class only for CUDA's; all are RuntimeErrors and say one of these.
@@ -35,6 +37,54 @@ class FabricError(Exception):
 
 class UnsupportedModelError(FabricError):
     """The loaded model has no self-attention that feedback could enter."""
+
+
+@dataclass(frozen=True)
+class UtcTime:
+    """A moment, in Unix seconds, that the browser shows in its own zone."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return self._moment().strftime("%Y-%m-%d %H:%M UTC")
+
+    def to_json(self) -> dict[str, str]:
+        """As the browser reads it."""
+        return {"time": self._moment().strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, timezone.utc)
+
+
+@dataclass(frozen=True, init=False)
+class Message:
+    """A sentence: `key` with {} for each of `parameters`.
+
+    A parameter that is a text stands there as it is; a message is translated, a time made local.
+    """
+
+    key: str
+    parameters: tuple[str | UtcTime | Message, ...]
+
+    def __init__(self, key: str, *parameters: str | UtcTime | Message) -> None:
+        object.__setattr__(self, "key", key)
+        object.__setattr__(self, "parameters", parameters)
+
+    @classmethod
+    def of(cls, error: FabricError) -> Message:
+        """What went wrong."""
+        return cls(error.key, *error.parameters)
+
+    def __str__(self) -> str:
+        # A sentence that is finished already may hold any brace.
+        return self.key.format(*self.parameters) if self.parameters else self.key
+
+    def to_json(self) -> list[object]:
+        """As the browser reads it: the key, then the parameters."""
+        return [
+            self.key,
+            *(each if isinstance(each, str) else each.to_json() for each in self.parameters),
+        ]
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from lib_fabric.ratings import LIST_NAMES
 from lib_fabric.request import FabricRequest
-from lib_fabric.settings import INFOTEXT_PREFIX, infotext_key
+from lib_fabric.settings import INFOTEXT_PREFIX, NOTE_KEY, infotext_key
 
 SETTINGS_AND_PICTURES = "Settings and pictures"
 SETTINGS_ONLY = "Settings only"
@@ -38,7 +38,8 @@ def read_enabled(params: Mapping[str, object]) -> bool | None:
     if any(infotext_key(name) in params for name in LIST_NAMES):
         return True
     is_generation = all(key in params for key in _OF_EVERY_PICTURE)
-    return False if is_generation and not any(map(is_ours, params)) else None
+    is_steered = any(is_ours(key) for key in params if key != NOTE_KEY)
+    return False if is_generation and not is_steered else None
 
 
 def is_ours(key: str) -> bool:

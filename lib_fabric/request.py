@@ -17,10 +17,22 @@ from lib_fabric.settings import FabricSettings, infotext_key
 
 @dataclass(frozen=True)
 class FabricRequest:
-    """One generation's settings and rated pictures."""
+    """One generation's settings and rated pictures.
+
+    Attributes:
+        ratings: those that count at all.
+        num_weightless: how many others there are, whose weight is 0.
+    """
 
     settings: FabricSettings
     ratings: Ratings[Picture] = field(default_factory=Ratings)
+    num_weightless: int = 0
+
+    @classmethod
+    def of(cls, settings: FabricSettings, ratings: Ratings[Picture]) -> FabricRequest:
+        """A request with all rated pictures, also those whose weight is 0."""
+        weighed = ratings.only(lambda rated: rated.weight > 0)
+        return cls(settings, weighed, len(ratings) - len(weighed))
 
     @property
     def is_active(self) -> bool:

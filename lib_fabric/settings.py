@@ -83,6 +83,21 @@ class SettingField:
         except (ValueError, KeyError, FabricError):
             return None
 
+    def nearest(self, value: object) -> Value | None:
+        """As `read`, but a number out of range or between two steps is the nearest one in range."""
+        found = self.read(value)
+        if found is not None or self.kind not in ("int", "float"):
+            return found
+        try:
+            # Not bool, which is an int; an integer may be too long for a float.
+            number = float(value) if isinstance(value, str) else value
+        except ValueError:
+            return None
+        number = read_number(number, math.nan, self.minimum, self.maximum)
+        if number != number:
+            return None
+        return round(number) if self.kind == "int" else float(number)
+
 
 def read_number(value: object, default: float, minimum: float, maximum: float) -> float:
     """`value` kept within its range, or the default where it is no number at all."""
@@ -236,13 +251,19 @@ def infotext_key(name: str) -> str:
     return f"{INFOTEXT_PREFIX} {name.replace('_', ' ')}"
 
 
+# What was said of a picture; nothing to make it again with.
+NOTE_KEY = infotext_key("note")
+# Which of several liked pictures a picture went towards.
+FOLLOWED_KEY = infotext_key("followed")
+
+
 def read_infotext(setting: SettingField, params: Mapping[str, object]) -> Value | None:
     """A setting's value in parsed infotext, or None to leave the widget alone.
 
     Infotext leaves defaults out, so where FABRIC made the picture a missing setting means its
     default, not what the widget happens to show. An unusable value changes nothing.
     """
-    if not any(key.startswith(f"{INFOTEXT_PREFIX} ") for key in params):
+    if not any(key.startswith(f"{INFOTEXT_PREFIX} ") for key in params if key != NOTE_KEY):
         return None
     text = params.get(infotext_key(setting.name))
     return setting.default if text is None else setting.read(str(text))

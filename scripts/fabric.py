@@ -9,8 +9,6 @@ from functools import partial
 # By module: the host registers every Script subclass that it finds in this namespace.
 from modules import script_callbacks, scripts
 
-from lib_fabric.arguments import parse_arguments
-
 # At load time: the package is found on sys.path only while this file is being executed.
 from lib_fabric.errors import FabricError, doing
 from lib_fabric.hosts import (
@@ -24,7 +22,7 @@ from lib_fabric.hosts import (
     tasks,
     xyz_plot,
 )
-from lib_fabric.hosts.axes import cell_settings
+from lib_fabric.hosts.common import requests
 from lib_fabric.hosts.common.steps import SamplingNow
 from lib_fabric.hosts.page_host import WebuiPageHost
 from lib_fabric.infotext import infotext_entries
@@ -76,7 +74,7 @@ class FabricScript(scripts.Script):
             return
         try:
             with doing("reading the request"):
-                request = _read_request(p, args)
+                request = self._read_request(p, args)
         except FabricError as error:
             sharing.refuse(p, error, partial(tasks.ended_on_error, p))
             return
@@ -108,7 +106,7 @@ class FabricScript(scripts.Script):
         processed.comments += "".join(f"{each}\n" for each in sharing.remarks(p, args))
 
     def _prepare(self, p, args):
-        request = _read_request(p, args)
+        request = self._read_request(p, args)
         # Also where nothing is rated: memory that the user wants back is given back.
         options.configure_states(STATES)
         if not request.is_active:
@@ -119,20 +117,24 @@ class FabricScript(scripts.Script):
         session = FabricSession(request, host, LATENTS, STATES)
         entries = infotext_entries(request, options.infotext_wanted())
         infotexts.set_entries(p, entries, self._has_part)
+        requests.say_followed(p, request, self._has_part)
         sampling.prepare_sampling(p, partial(_steered, p, host, session))
+
+    def _read_request(self, p, args):
+        carried = sharing.carried_request(args)
+        if carried is not None:
+            return carried
+        owner = logins.owner_of(p)
+        kept, presets = LIBRARY.pictures_of(owner), partial(LIBRARY.presets.load, owner)
+        if not logins.has_logins():
+            # Then all that the page has saved is everybody's.
+            presets = partial(LIBRARY.presets.load, "")
+        defaults = self._page.start_values() if self._page else {}
+        return requests.read_request(p, args, kept, presets, defaults)
 
     def _has_part(self, p, index):
         # A copy of the object, which others may process without us, comes with its entries.
         return self in p.scripts.alwayson_scripts and sharing.is_steered(p, index)
-
-
-def _read_request(p, args):
-    carried = sharing.carried_request(args)
-    if carried is not None:
-        return carried
-    pictures = LIBRARY.pictures_of(logins.owner_of(p))
-    limit, cell = options.max_pictures(), cell_settings(p)
-    return parse_arguments(args, pictures, limit, cell, pictures.is_erased)
 
 
 @contextlib.contextmanager

@@ -49,6 +49,7 @@ _KEY_INFO = "one key; empty for none"
 def add_options() -> None:
     """Adds the section."""
     _add_speed()
+    _add_newest()
     _add_library()
     _add_page()
     about = shared.OptionHTML(_ABOUT.format(version=__version__))
@@ -80,6 +81,17 @@ def _add_speed() -> None:
         "each takes one more pass through the model at every step with feedback",
         component=gr.Slider,
         component_args={"minimum": 1, "maximum": HIGHEST_MAX_PICTURES, "step": 1},
+    )
+
+
+def _add_newest() -> None:
+    _add(
+        "fabric_newest_pictures",
+        0,
+        "Newest pictures of each list that take part",
+        "0 for all; the cost stays flat and old taste fades; requests to the API are as they say",
+        component=gr.Slider,
+        component_args={"minimum": 0, "maximum": HIGHEST_MAX_PICTURES, "step": 1},
     )
 
 
@@ -121,6 +133,12 @@ def _add_page() -> None:
     ).needs_reload_ui()
     _add("fabric_key_like", "L", "Key to like a picture", _KEY_INFO)
     _add("fabric_key_dislike", "D", "Key to dislike a picture", _KEY_INFO)
+    _add(
+        "fabric_send_along",
+        True,
+        "Send to img2img takes ratings and settings along",
+        "inpaint, too; off: img2img keeps its own",
+    ).needs_reload_ui()
     _add(
         "fabric_infotext",
         SETTINGS_AND_PICTURES,
@@ -166,6 +184,16 @@ def configure_states(states: StateCache) -> None:
     megabytes = _number("fabric_keep_states_mb", DEFAULT_STATES_MB, 0, _MOST_STATES_MB)
     max_bytes = 0 if place == "Off" else int(megabytes * _MEGABYTE)
     states.configure(max_bytes, torch.device("cpu") if place == "RAM" else None)
+
+
+def newest_pictures() -> int:
+    """How many of each list of the page take part, the newest of them; 0 for all."""
+    return int(_number("fabric_newest_pictures", 0, 0, HIGHEST_MAX_PICTURES))
+
+
+def is_sent_along() -> bool:
+    """Whether 'Send to img2img' takes rated pictures and settings along; read at a page build."""
+    return bool(getattr(shared.opts, "fabric_send_along", True))
 
 
 def max_pictures() -> int:

@@ -56,6 +56,10 @@ class WebuiPageHost(Gradio):
         """As the settings say."""
         return options.max_pictures()
 
+    def is_sent_along(self) -> bool:
+        """As the settings say."""
+        return options.is_sent_along()
+
     def start_values(self) -> Mapping[str, object]:
         """As the settings say."""
         return options.start_values()

@@ -1,4 +1,4 @@
-"""Which pictures each open page has active, kept so that a reload brings them back.
+"""Which pictures and settings each open page has, kept so that a reload brings them back.
 
 Knows the database and whose the pictures are. A page names itself and its browser by random
 keys of its own making; they are untrusted, and what is not such a key is not kept.
@@ -13,7 +13,7 @@ import math
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from lib_fabric.errors import FabricError
 from lib_fabric.library.owners import PictureOwners
@@ -29,6 +29,7 @@ MAX_BROWSERS_EACH_OWNER = 1000
 _log = logging.getLogger(__name__)
 _KEY_PATTERN = re.compile(r"[0-9a-f]{32}")
 _ANY_ID = re.compile(r"[0-9a-f]{64}")
+_SETTINGS = "settings"
 _DAY_SECONDS = 24 * 3600.0
 _KEY_COLUMNS = ("owner", "browser_key", "page_key", "tab")
 _WHERE_KEY = "WHERE " + " AND ".join(f"{name} = ?" for name in _KEY_COLUMNS)
@@ -47,11 +48,20 @@ class ActiveSets:
         database.add_rebuild(self._rebuild)
 
     def save(
-        self, page_key: object, browser_key: object, owner: str, tab: str, ratings: Ratings[str]
+        self,
+        page_key: object,
+        browser_key: object,
+        owner: str,
+        tab: str,
+        ratings: Ratings[str],
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         """Keeps a page's set, empty ones too, of what its owner may open.
 
         Nothing happens where a key is not one.
+
+        Args:
+            settings: values that JSON can hold, by name.
 
         Raises:
             FabricError: a list, id or weight that cannot be.
@@ -66,7 +76,7 @@ class ActiveSets:
             now = time.time()
             # A page may name any picture; a rebuild takes the word of what is kept for whose it is.
             own = ratings.only(lambda each: self._owners.may_open(connection, owner, each.picture))
-            text = to_json(own)
+            text = _with_settings(to_json(own), settings)
             self.backups.write(key, json.dumps([now, text]))
             _insert(connection, key, text, now)
             return _forget_old(connection, owner, now)
@@ -80,8 +90,25 @@ class ActiveSets:
 
         A page that was emptied stays empty. Pictures may have left the store meanwhile.
         """
-        if not _is_key(browser_key):
+        try:
+            return from_json(self._kept(page_key, browser_key, owner, tab))
+        except ValueError:
             return Ratings()
+
+    def settings(
+        self, page_key: object, browser_key: object, owner: str, tab: str
+    ) -> dict[str, object]:
+        """The settings that were kept with the set that `load` gives; none for an older one."""
+        try:
+            found = json.loads(self._kept(page_key, browser_key, owner, tab)).get(_SETTINGS, {})
+        except (ValueError, AttributeError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _kept(self, page_key: object, browser_key: object, owner: str, tab: str) -> str:
+        """What was kept for a page; an empty text for nothing."""
+        if not _is_key(browser_key):
+            return ""
         own = page_key if _is_key(page_key) else ""
         row = self.database.read(
             lambda connection: connection.execute(
@@ -92,14 +119,11 @@ class ActiveSets:
             ).fetchone()
         )
         if row is None:
-            return Ratings()
+            return ""
         *key, pictures, used_at = row
         if time.time() - used_at > _DAY_SECONDS:
             self._touch(tuple(key))
-        try:
-            return from_json(pictures)
-        except ValueError:
-            return Ratings()
+        return pictures
 
     def _touch(self, key: Key) -> None:
         """Notes that a set is still in use; once a day, since reading should not write."""
@@ -158,6 +182,11 @@ def ids_of(rows: Iterable[tuple[str]]) -> set[str]:
     Whatever looks like an id counts: of a damaged row no picture must be lost.
     """
     return {each for (text,) in rows for each in _ANY_ID.findall(str(text))}
+
+
+def _with_settings(pictures: str, settings: Mapping[str, object] | None) -> str:
+    """Beside the lists, where an earlier version that reads them does not look."""
+    return json.dumps({**json.loads(pictures), _SETTINGS: dict(settings)}) if settings else pictures
 
 
 def _is_key(key: object) -> bool:

@@ -22,7 +22,7 @@ MAX_NAME_CHARS = 80
 class Preset:
     """Settings by name, and the ratings of pictures by their ids.
 
-    Settings that are missing mean their default.
+    Settings that are missing mean their default. What was kept may be of other ranges.
     """
 
     name: str
@@ -49,13 +49,14 @@ class Preset:
         Raises:
             FabricError: 500, it is damaged.
         """
-        known = {setting.name for setting in FabricSettings.fields()}
+        known = FabricSettings.fields()
         try:
             found = json.loads(text)
-            # Settings of another version of FABRIC are left out, not refused: it is the user's own.
-            settings = {name: value for name, value in found["settings"].items() if name in known}
+            # Of another version of FABRIC: it is the user's own, and mended where it is loaded.
+            given = found["settings"]
+            settings = {each.name: given.get(each.name, each.default) for each in known}
             ratings = from_json(found["pictures"])
-            return cls(existing_name(found["name"]), check_settings(settings), ratings)
+            return cls(existing_name(found["name"]), settings, ratings)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise FabricError(
                 "This preset is damaged. Delete it and save it again.", status_code=500

@@ -17,7 +17,7 @@ from lib_fabric.visible_text import is_visible
 MAX_NAME = 60
 ACTIONS = (
     *("rate", "unrate", "add", "activate", "move", "remove", "weigh", "forget", "clear"),
-    *("open", "sync", "restore", "history", "tiles", "erase"),
+    *("open", "sync", "restore", "history", "tiles", "erase", "settings", "reset"),
     *("presets", "save", "load", "rename", "delete", "export", "import"),
     *("adopt", "decline"),
 )
@@ -34,7 +34,8 @@ class Action:
             'forget' on the picture `picture_id`; 'clear' on the list `to`. 'open' asks for what the
             page had before; 'sync' for an answer to lists that infotext has set; 'restore' undoes,
             with the lists as they were in `liked` and `disliked`; 'history' asks for the history,
-            'tiles' for the tiles that the page `lacks`; 'erase' deletes all that was stored. The
+            'tiles' for the tiles that the page `lacks`; 'erase' deletes all that was stored;
+            'settings' says that some have changed, 'reset' brings them back to their start. The
             rest acts on the preset `name`, 'import' on one `part` of `parts` of a file. 'adopt'
             takes over the presets that another extension has left, 'decline' wants no more of them.
         number: which of the page's presses this is; the answer carries it back.

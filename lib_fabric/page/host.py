@@ -59,5 +59,8 @@ class PageHost(Protocol):
     def max_pictures(self) -> int:
         """How many pictures each list may hold now."""
 
+    def is_sent_along(self) -> bool:
+        """Whether what sends a picture to another tab takes ratings and settings along."""
+
     def start_values(self) -> Mapping[str, object]:
         """What the widgets of these settings show at first, whatever the WebUI has kept."""

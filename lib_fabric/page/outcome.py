@@ -10,10 +10,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lib_fabric.errors import FabricError
+from lib_fabric.errors import FabricError, Message
 from lib_fabric.library.history_change import Change
 from lib_fabric.page.actions import Action
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Note
 from lib_fabric.page.shown_pictures import ShownPictures
 from lib_fabric.ratings import Ratings
 
@@ -31,6 +31,7 @@ class PageState:
         tab: 'txt2img' or 'img2img'.
         owner: the login name; '' where the WebUI has no logins.
         settings: what its widgets show, by the setting's name.
+        start_values: what they showed at first.
     """
 
     ratings: Ratings[str]
@@ -39,6 +40,7 @@ class PageState:
     tab: str = "txt2img"
     owner: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
+    start_values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -22,22 +22,29 @@ from typing import Any
 import gradio as gr
 
 from lib_fabric.page.host import PageHost
+from lib_fabric.page_arguments import PAGE_MARK
 
 CHANNELS = ("edit", "rate")
 Answer = Callable[[gr.Request, Mapping[str, object]], Mapping[str, object]]
 
 
 class Relay:
-    """The hidden components of one tab."""
+    """The hidden components of one tab.
+
+    Attributes:
+        mark: by which a request is known to be the page's, whoever sends it; after `build`.
+    """
 
     def __init__(self, tab: str, host: PageHost) -> None:
         self._tab = tab
         self._host = host
+        self.mark: Any = None
 
     def build(self, lists: Sequence[str]) -> dict[str, Any]:
         """Creates them; returns the text fields that hold the page's `lists`, by name."""
         with gr.Row(elem_id=self._id("relay"), elem_classes=["fabric-relay"]):
             self._lists = {name: self._box(name) for name in lists}
+            self.mark = self._box("mark")
             self._action = self._box("action")
             self._reply = self._box("reply")
             self._edits = self._box("edits")
@@ -51,6 +58,10 @@ class Relay:
                     f"(...lists) => fabricUi.listsChanged('{self._tab}', lists)"
                 ),
             )
+        # Empty for the API, which fills in what the components hold here.
+        gr.context.Context.root_block.load(
+            fn=None, outputs=[self.mark], **self._host.javascript(f"() => '{PAGE_MARK}'")
+        )
         return dict(self._lists)
 
     def wire(

@@ -11,17 +11,19 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 
+from lib_fabric.errors import Message
 from lib_fabric.library.library import Library
 from lib_fabric.library.store import missing_picture
 from lib_fabric.page.host import PageHost
 from lib_fabric.page.html.lists import counts_html, tile_html
 from lib_fabric.page.html.parts import Thumbnail
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Note
 from lib_fabric.page.outcome import Download, Outcome, PageState, nothing_raised
 from lib_fabric.page.panels import Panels
+from lib_fabric.page_arguments import start_value
 from lib_fabric.rating_texts import format_list
 from lib_fabric.ratings import LIST_NAMES
-from lib_fabric.settings import DEFAULT_MAX_PICTURES
+from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings
 
 _MAX_THUMBNAILS = 512
 # By the name of the component, beside the lists; each setting's widget goes by the setting's name.
@@ -64,7 +66,7 @@ class Rendering:
         limit = DEFAULT_MAX_PICTURES
         with nothing_raised(outcome):
             limit = self._host.max_pictures()
-        values["reply"] = reply_json(outcome, limit, tiles)
+        values["reply"] = reply_json(outcome, limit, tiles, page)
         return values
 
     def _tiles(self, outcome: Outcome, page: PageState) -> dict[str, str]:
@@ -97,12 +99,13 @@ class Rendering:
         return self._library.store.thumbnail(picture_id)
 
 
-def reply_json(outcome: Outcome, limit: int, tiles: Mapping[str, str]) -> str:
+def reply_json(outcome: Outcome, limit: int, tiles: Mapping[str, str], page: PageState) -> str:
     """What `fabric.js` needs to know of an answer beside the lists.
 
     Args:
         limit: how many pictures each list may hold.
         tiles: HTML by a picture's id.
+        page: as it was before.
     """
     action, change = outcome.action, outcome.change
     return json.dumps(
@@ -110,6 +113,11 @@ def reply_json(outcome: Outcome, limit: int, tiles: Mapping[str, str]) -> str:
             "number": action.number if action else 0,
             "limit": limit,
             "tiles": dict(tiles),
+            "settings": {**page.settings, **(outcome.settings or {})},
+            "defaults": {
+                field.name: start_value(field, page.start_values)
+                for field in FabricSettings.fields()
+            },
             "rated": outcome.picture_id,
             "change": change.to_text() if change else "",
             # An entry is gone, which undo brings back even where the lists are the same.

@@ -16,14 +16,14 @@ import gradio as gr
 from lib_fabric.arguments import argument_names
 from lib_fabric.library.library import Library
 from lib_fabric.page.host import PageHost
-from lib_fabric.page.html.lists import lists_html
+from lib_fabric.page.html.lists import lists_html, reset_html
 from lib_fabric.page.html.parts import THUMBS
 from lib_fabric.page.outcome import PageState, nothing_raised
 from lib_fabric.page.presses.presses import Presses
 from lib_fabric.page.relay import Relay
 from lib_fabric.page.rendering import PARTS, Rendering
 from lib_fabric.page.shown_pictures import ShownPictures
-from lib_fabric.page.widgets import SettingWidgets, infotext_keys, infotext_readers
+from lib_fabric.page.widgets import SettingWidgets, infotext_fields
 from lib_fabric.rating_texts import read_lists
 from lib_fabric.ratings import LIST_NAMES, ListName
 from lib_fabric.settings import FabricSettings
@@ -42,7 +42,7 @@ class FabricTab:
 
     Attributes:
         infotext_fields: pairs for the host's `Script.infotext_fields`, after `build`.
-        paste_field_names: keys for the host's `Script.paste_field_names`, after `build`.
+        paste_field_names: names for the host's `Script.paste_field_names`, after `build`.
     """
 
     def __init__(self, tab: str, library: Library, host: PageHost) -> None:
@@ -73,6 +73,7 @@ class FabricTab:
             self._html("note", "fabric-note-box")
             self._html("lists", "fabric-lists", lists_html())
             settings = SettingWidgets(self._tab, self._host).build()
+            self._html("reset", "fabric-reset-box", reset_html())
             presets = self._panel("Presets", "presets", "fabric-presets-box")
             history = self._panel("History", "history", "fabric-history")
             boxes = self._relay.build(LIST_NAMES)
@@ -80,10 +81,16 @@ class FabricTab:
         parts = {"counts": counts, "presets": presets, "history": history}
         self._components = arguments | parts
         self._settings = list(settings)
-        self.infotext_fields = infotext_readers(arguments)
-        self.paste_field_names = infotext_keys()
+        self.infotext_fields = infotext_fields(arguments)
+        if self._host.is_sent_along():
+            self.paste_field_names = [str(name) for _, name in self.infotext_fields]
         self._wire("edit", settings)
-        return [arguments[name] for name in argument_names()]
+        self._watch(settings)
+        return [*(arguments[name] for name in argument_names()), self._relay.mark]
+
+    def start_values(self) -> dict[str, object]:
+        """What the settings' widgets show at first, by name: untrusted, files may say anything."""
+        return {name: self._components[name].value for name in self._settings}
 
     def after_component(self, component: Any, elem_id: str | None) -> None:  # noqa: ANN401 (any gradio component)
         """Takes note of the host's components; adds the thumbs to the row under the gallery."""
@@ -101,7 +108,8 @@ class FabricTab:
         shown = {"gallery": self._gallery, "generation_info": self._generation_info}
         if self._has_thumbs and not self._is_wired and None not in shown.values():
             self._is_wired = True
-            self._wire("rate", shown)
+            settings = {name: self._components[name] for name in self._settings}
+            self._wire("rate", {**shown, **settings})
 
     def _html(self, name: str, css_class: str, value: str = "") -> gr.HTML:
         component = gr.HTML(value, elem_id=self._id(name), elem_classes=[css_class])
@@ -126,6 +134,14 @@ class FabricTab:
         outputs = {name: self._components[name] for name in (*PARTS, *self._settings)}
         self._relay.wire(channel, self._answer, {**inputs, **more}, outputs)
 
+    def _watch(self, settings: Mapping[str, Any]) -> None:
+        """Lets `fabric.js` know of every change of a setting, whoever makes it."""
+        told = self._host.javascript(
+            f"(...values) => fabricUi.settingsChanged('{self._tab}', {list(settings)}, values)"
+        )
+        for widget in settings.values():
+            widget.change(fn=None, inputs=list(settings.values()), **told)
+
     def _answer(self, request: gr.Request | None, given: Mapping[str, object]) -> dict[str, object]:
         """Carries out a press that brought `given`, by name; what the page is to show, by name."""
         page = PageState(
@@ -135,6 +151,7 @@ class FabricTab:
             tab=self._tab,
             owner=self._host.login(request),
             settings={name: given[name] for name in self._settings if name in given},
+            start_values=self.start_values(),
         )
         outcome = self._presses.carry_out(given["action"], page)
         values = self._rendering.values(outcome, page)

@@ -5,7 +5,7 @@ Knows gradio and the settings; not ratings, not the library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from lib_fabric.page.host import PageHost
 from lib_fabric.ratings import LIST_NAMES
 from lib_fabric.settings import FabricSettings, SettingField, infotext_key, read_infotext
 
+Reader = Callable[[Mapping[str, object]], object]
 # Which settings share a row; one that is not named here gets a line of its own below.
 STRENGTH_ROW = ("strength", "negative_scale")
 SCHEDULE_ROW = ("start", "end", "min_strength")
@@ -79,8 +80,26 @@ class SettingWidgets:
         return f"{self._tab}_fabric_{name}"
 
 
-def infotext_readers(arguments: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-    """Pairs of a component and what reads its value out of parsed infotext; None leaves it.
+class InfotextField(str):
+    """The name of a component in infotext, which reads its value itself: None leaves it.
+
+    The host asks whatever can be called for a value where it reads infotext, and looks up names
+    where a button sends what one tab shows to another.
+    """
+
+    def __new__(cls, name: str, _read: Reader) -> InfotextField:
+        return super().__new__(cls, infotext_key(name))
+
+    def __init__(self, _name: str, read: Reader) -> None:
+        super().__init__()
+        self._read = read
+
+    def __call__(self, params: Mapping[str, object]) -> object:
+        return self._read(params)
+
+
+def infotext_fields(arguments: Mapping[str, Any]) -> list[tuple[Any, InfotextField]]:
+    """Pairs of a component and how infotext has its value.
 
     Args:
         arguments: the script's arguments by name.
@@ -89,16 +108,12 @@ def infotext_readers(arguments: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     def read_list(name: str, params: Mapping[str, object]) -> str | None:
         return str(params.get(infotext_key(name), "")) if read_enabled(params) else None
 
-    return [
-        (arguments["enabled"], read_enabled),
-        *((arguments[field.name], partial(read_infotext, field)) for field in _read_settings()),
-        *((arguments[name], partial(read_list, name)) for name in LIST_NAMES),
-    ]
-
-
-def infotext_keys() -> list[str]:
-    """The keys of the settings in infotext."""
-    return [infotext_key(field.name) for field in _read_settings()]
+    readers: dict[str, Reader] = {
+        "enabled": read_enabled,
+        **{field.name: partial(read_infotext, field) for field in _read_settings()},
+        **{name: partial(read_list, name) for name in LIST_NAMES},
+    }
+    return [(arguments[name], InfotextField(name, read)) for name, read in readers.items()]
 
 
 def _read_settings() -> list[SettingField]:

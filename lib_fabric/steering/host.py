@@ -58,6 +58,7 @@ class Step:
         progress: share of the pass's denoiser calls already made, 0 to 1.
         number: of the sampling step, from 0; several calls of a second-order sampler share one.
         is_last: whether the pass ends with it, as far as the sampler tells.
+        uses_negative: whether what is drawn for the negative prompt reaches the picture.
     """
 
     sampling: Pass
@@ -66,6 +67,7 @@ class Step:
     progress: float
     number: int = 0
     is_last: bool = False
+    uses_negative: bool = True
 
 
 class UnetCall(Protocol):
@@ -161,4 +163,4 @@ class Host(Protocol):
         """Raises the host's own exception if the user has asked for an end."""
 
     def warn(self, message: str) -> None:
-        """Tells the user something below the pictures."""
+        """Tells the user something beside the pictures, in the log and in their infotext."""

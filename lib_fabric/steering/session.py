@@ -79,6 +79,7 @@ class FabricSession:
         latents: LatentCache,
         states: StateCache | None = None,
     ) -> None:
+        self._request = request
         self._host = host
         self._weighing = Weighing(request)
         self._latents = latents
@@ -88,7 +89,7 @@ class FabricSession:
         self._refresh = Refresh(request.settings.refresh)
         self._retry = MemoryRetry(self._make_room)
         self._model = HookedModel(self._before_unet, self._is_again, self._retry)
-        self._effect = Effect()
+        self._effect = Effect(request)
         self._active: _ActiveStep | None = None
         self._device = torch.device("cpu")
         self._error: Exception | None = None
@@ -101,7 +102,7 @@ class FabricSession:
         Raises:
             FabricError: the model cannot be hooked, or an error of `begin_step` is left.
         """
-        self._effect = Effect()
+        self._effect = Effect(self._request)
         self._is_sampling = True
         self._latents.begin_generation()
         self._states.begin_generation()
@@ -111,8 +112,7 @@ class FabricSession:
             yield
             # No U-Net call came to raise it: the model now in use could not be hooked.
             self._raise_error()
-            for warning in self._effect.warnings():
-                self._host.warn(warning)
+            self._effect.tell(self._host)
         except Exception as error:
             if is_out_of_memory(error):
                 # Room for the next generation, which may well be one without feedback.
@@ -171,7 +171,6 @@ class FabricSession:
         """
         if not self._is_sampling:
             return
-        self._effect.note_step()
         self._active = None
         try:
             with doing("preparing a step"):
@@ -192,6 +191,7 @@ class FabricSession:
 
     def _arm(self, step: Step) -> _ActiveStep | None:
         attended = self._weighing.attended(step)
+        self._effect.note_step(step, attended)
         if not attended:
             self._refresh.forget()
             return None
@@ -227,6 +227,7 @@ class FabricSession:
         if call is None:
             return
         _refuse_other_size(call, active.step)
+        self._effect.note_rows(active.step, call.rows)
         self._device = call.device
         if active.snapshot is None:
             level = NoiseLevel(active.step.alpha, call.timestep.clone())

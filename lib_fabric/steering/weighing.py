@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from lib_fabric.attention.merging import Merging
 from lib_fabric.attention.plan import Attended, Reference
+from lib_fabric.pictures import Picture
 from lib_fabric.ratings import LIST_NAMES, ListName
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import FabricSettings
@@ -18,6 +19,8 @@ from lib_fabric.steering.methods import METHODS, PictureKey, PictureReferences
 
 # What counts less is far from moving a pixel, and its products may have no logarithm.
 _LEAST_WEIGHT = 1e-12
+# Where only the picture of a reference is asked for.
+_UNMERGED = Merging((1, 1), ())
 
 
 class Weighing:
@@ -80,13 +83,37 @@ class Weighing:
 def feedback_weights(settings: FabricSettings, progress: float) -> tuple[float, float]:
     """The weights (w liked, w disliked) of a reference token's attention score at `progress`.
 
-    `strength` for progress in [start, end), `min_strength` outside; disliked ones times
-    `negative_scale`. The interval is half open, so that [0, 0.8) of 20 steps are 16 steps; an end
-    of 1 includes samplers that count past their last step.
+    `strength` inside the schedule, `min_strength` outside; disliked ones times `negative_scale`.
 
     Source: arXiv:2307.10159, section 5.3 and algorithm 1, line 20.
     """
-    before_end = progress < settings.end or settings.end >= 1
-    inside = settings.start <= progress and before_end
-    liked = settings.strength if inside else settings.min_strength
+    liked = settings.strength if is_inside(settings, progress) else settings.min_strength
     return liked, liked * settings.negative_scale
+
+
+def followed_picture(request: FabricRequest, picture_number: int) -> Picture | None:
+    """The liked picture that a picture of this number goes towards, if it is one of several.
+
+    Args:
+        picture_number: as in `host.Pass`.
+    """
+    pictures = {each.picture.id: each.picture for each in request.ratings.liked}
+    liked = [
+        Reference(PictureKey(each.picture.id, _UNMERGED), each.weight)
+        for each in request.ratings.liked
+    ]
+    method = METHODS[request.settings.method]
+    followed = {each.key for each in method.conditional(liked, (), picture_number).joined}
+    if len(followed) != 1 or len(pictures) < 2:
+        return None
+    return pictures[followed.pop().picture_id]
+
+
+def is_inside(settings: FabricSettings, progress: float) -> bool:
+    """Whether a step at `progress` is inside the schedule: in [start, end).
+
+    The interval is half open, so that [0, 0.8) of 20 steps are 16 steps; an end of 1 includes
+    samplers that count past their last step.
+    """
+    before_end = progress < settings.end or settings.end >= 1
+    return settings.start <= progress and before_end

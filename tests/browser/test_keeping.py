@@ -398,3 +398,37 @@ def test_a_second_press_on_save_would_be_one_on_save(rated):
     rated.page.on("dialog", lambda dialog: dialog.accept())
     row.locator("[data-do=delete]").click()
     expect(row).to_have_count(0)
+
+
+# ---- settings ------------------------------------------------------------------------------------
+
+
+def number(page, name):
+    return page.own(name).locator("input[type=number]")
+
+
+def test_settings_come_back_after_a_reload_and_reset_brings_the_defaults(rated, webui_url):
+    number(rated, "strength").fill("1.35")
+    number(rated, "strength").blur()
+    rated.own("hires").locator("input").check()
+    rated.page.wait_for_timeout(1500)
+    reload(rated, webui_url)
+    expect(number(rated, "strength")).to_have_value("1.35")
+    expect(rated.own("hires").locator("input")).to_be_checked()
+    rated.page.locator("#txt2img_fabric_reset [data-do=reset]").click()
+    expect(number(rated, "strength")).to_have_value("0.8")
+    expect(rated.own("hires").locator("input")).not_to_be_checked()
+    rated.expect_lists(2, 1)
+    rated.page.wait_for_timeout(1500)
+    reload(rated, webui_url)
+    expect(number(rated, "strength")).to_have_value("0.8")
+
+
+def test_a_value_that_cannot_be_used_is_put_right_beside_the_widget(rated):
+    """A widget's own range may be wider, by ui-config.json or another extension."""
+    rated.own("strength").locator("input[type=number]").evaluate(
+        "field => { field.max = 9; field.value = 5; "
+        "field.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    rated.expect_note("Strength may be 0 to 2, so 2 is used instead of 5.")
+    expect(number(rated, "strength")).to_have_value("2")

@@ -16,7 +16,7 @@ from lib_fabric.arguments import argument_names, parse_arguments
 from lib_fabric.errors import FabricError
 from lib_fabric.library.store import PictureStore
 from lib_fabric.pictures import from_image, to_png
-from lib_fabric.ratings import Ratings
+from lib_fabric.ratings import Rated, Ratings
 from lib_fabric.request import FabricRequest
 from lib_fabric.settings import DEFAULT_MAX_PICTURES, FabricSettings
 from tests.inputs.bad import POSITIONS
@@ -271,3 +271,46 @@ def test_the_same_request_on_a_machine_that_has_none_of_the_pictures(store, tmp_
     received = parse_arguments([sent, "", ""], PictureStore(tmp_path / "elsewhere"))
     assert received == request
     assert set(sent) == set(argument_names())
+
+
+# ---- a preset by its name, and pictures that are not kept ----------------------------------------
+
+
+def test_a_preset_stands_for_what_is_not_given(store):
+    first, second = store.add(_image(0)), store.add(_image(1))
+    ratings = Ratings((Rated(first.id, 0.5),), (Rated(second.id),))
+    presets = {"portraits": ({"strength": 1.5, "method": "contrast"}, ratings)}
+
+    def parsed(**given):
+        return parse_arguments([given], store, load_preset=presets.__getitem__)
+
+    request = parsed(preset="portraits")
+    assert request.settings == FabricSettings(True, 1.5, method="contrast")
+    assert request.ratings.map(lambda picture: picture.id) == ratings
+    changed = parsed(preset="portraits", strength=0.3, liked=[_base64(2)])
+    assert changed.settings == FabricSettings(True, 0.3, method="contrast")
+    assert changed.ratings.map(lambda picture: picture.id).pictures("liked") == (_id(2),)
+    assert changed.ratings.disliked == request.ratings.disliked
+    assert not parsed(preset="portraits", enabled=False).is_active
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"preset": "gone"}, "There is no preset 'gone'."),
+        ({"preset": ["gone"]}, "'preset' must be the name of a preset, not a list of 1."),
+        ({"keep": 0}, "'keep' must be true or false, not 0."),
+        ({"keep": "no"}, "'keep' must be true or false, not 'no'."),
+    ],
+)
+def test_a_wrong_preset_or_keep_is_refused_also_while_off(store, given, sentence):
+    for enabled in (True, False):
+        assert _refusal([{**given, "enabled": enabled}], store) == sentence
+
+
+def test_pictures_that_are_not_to_be_kept_are_not(store):
+    request = parse_arguments([{"liked": [_base64()], "keep": False}], store)
+    assert request.ratings.pictures("liked")[0].id == _id()
+    assert _id() not in store
+    parse_arguments([{"liked": [_base64()], "keep": True}], store)
+    assert _id() in store

@@ -149,6 +149,7 @@ def forge_modules():
     loaded = []
     return {
         "devices": {"torch_gc": lambda: None},
+        "paths_internal": {"data_path": ""},
         "prompt_parser": {"SdConditioning": SdConditioning},
         "sd_models": {"model_data": SimpleNamespace(forge_hash="as loaded")},
         "sd_samplers_common": {

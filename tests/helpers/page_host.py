@@ -54,6 +54,7 @@ class FakePageHost:
     def __init__(self, **changes):
         self.limit = DEFAULT_MAX_PICTURES
         self.values_at_start = {}
+        self.sent_along = True
         self.details = Details()
         self.toasts = []
         self.user = ""
@@ -91,6 +92,9 @@ class FakePageHost:
 
     def max_pictures(self):
         return self.limit
+
+    def is_sent_along(self):
+        return self.sent_along
 
     def start_values(self):
         return self.values_at_start
@@ -132,7 +136,7 @@ class Pressing:
         self._before = self.page.ratings
         outcome = self._presses.carry_out(json.dumps({**self._keys, **action}), self.page)
         self.page = replace(self.page, ratings=outcome.ratings)
-        self.reply = json.loads(reply_json(outcome, self.host.limit, {}))
+        self.reply = json.loads(reply_json(outcome, self.host.limit, {}, self.page))
         return outcome
 
     def undo(self):

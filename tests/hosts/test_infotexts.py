@@ -7,7 +7,7 @@ import json
 import pickle
 from types import SimpleNamespace
 
-from lib_fabric.hosts.infotexts import set_entries
+from lib_fabric.hosts.infotexts import add_note, set_entries, set_entry_of_each
 
 
 def test_a_cell_does_not_inherit_what_the_cell_before_it_wrote():
@@ -50,3 +50,27 @@ def test_an_entry_is_a_text_to_everybody_else():
     assert json.dumps(p.extra_generation_params) == '{"FABRIC liked": "a"}'
     for copied in (copy.deepcopy, lambda params: pickle.loads(pickle.dumps(params))):
         assert type(copied(p.extra_generation_params)["FABRIC liked"]) is str
+
+
+def test_each_picture_has_its_own_text():
+    p = SimpleNamespace(extra_generation_params={"Steps": 4})
+    set_entry_of_each(p, "FABRIC followed", ["a", "b", "a"], lambda _p, index: index != 1)
+    entry = p.extra_generation_params["FABRIC followed"]
+    assert [entry(p=p, index=index, key="x") for index in range(4)] == ["a", None, "a", None]
+    # Earlier hosts take the text alone.
+    assert entry == "a b a"
+    assert type(copy.deepcopy(entry)) is str
+
+
+def test_notes_are_joined_said_once_and_end_with_the_generation():
+    p = SimpleNamespace(extra_generation_params={"Steps": 4})
+    cell = copy.copy(p)
+    for text in ("One.", "Two.", "One."):
+        add_note(p, text)
+    set_entries(p, {"FABRIC liked": "a"})
+    assert p.extra_generation_params == {
+        "Steps": 4, "FABRIC note": "One. Two.", "FABRIC liked": "a"
+    }  # fmt: skip
+    assert cell.extra_generation_params == {"Steps": 4}
+    set_entries(p, {})
+    assert p.extra_generation_params == {"Steps": 4}

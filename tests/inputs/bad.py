@@ -23,6 +23,7 @@ POSITIONS = [
     "hires", "method", "merge", "max_tokens", "refresh",
 ]  # fmt: skip
 _KNOWN = ", ".join(POSITIONS)
+_FIELDS = ", ".join([*POSITIONS, "preset", "keep"])
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ SETTINGS = [
 ]
 
 FIELDS = [
-    _object(f"FABRIC: unknown field '{name[:60]}'{'…' * (len(name) > 60)}. Known: {_KNOWN}.",
+    _object(f"FABRIC: unknown field '{name[:60]}'{'…' * (len(name) > 60)}. Known: {_FIELDS}.",
             **{name: value})
     for name, value in [
         ("likes", []),

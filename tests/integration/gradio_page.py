@@ -48,6 +48,9 @@ class GradioPage:
         self._names = {each["id"]: each["props"].get("elem_id") for each in components}
         self._values = {each["id"]: each["props"].get("value") for each in components}
         self._events = config["dependencies"]
+        # As the page does when it is loaded.
+        for tab in ("txt2img", "img2img"):
+            self.set(**{f"{tab}_fabric_mark": "page"})
 
     @property
     def values(self) -> dict[str, Any]:

@@ -253,7 +253,8 @@ def test_positional_arguments_of_script_info_work(webui, rated, described_script
     script = next(s for s in described_scripts if s["name"] == "fabric" and not s["is_img2img"])
     values = [argument["value"] for argument in script["args"]]
     labels = [argument["label"] for argument in script["args"]]
-    assert len(values) == len(labels) == len(argument_names())
+    assert len(values) == len(labels) == len(argument_names()) + 1, "and the page's mark"
+    assert values[-1] == ""
     values[:3] = [True, rated["liked"], rated["disliked"]]
     request = payload()
     request["alwayson_scripts"] = {"FABRIC": {"args": values}}

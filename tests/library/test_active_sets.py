@@ -412,3 +412,41 @@ def test_of_a_damaged_row_every_picture_counts_as_needed(sets, library):
     library.database.write(garble)
     assert _load(sets, 1) == EMPTY
     assert set(library.database.read(sets.last_uses)) == {_id(0xABC), _id(2)}
+
+
+# ---- settings ------------------------------------------------------------------------------------
+
+CHANGED = {"strength": 1.35, "hires": True, "method": "contrast"}
+
+
+def _settings(sets, page, browser=1):
+    return sets.settings(_key(page), _key(browser), "", TAB)
+
+
+def test_settings_are_kept_with_the_set_of_their_page(sets, library):
+    sets.save(_key(1), _key(1), "", TAB, _set(1), CHANGED)
+    _save(sets, 2, _set(2))
+    assert _settings(sets, 1) == CHANGED
+    assert _settings(sets, 2) == {}
+    assert _settings(sets, 3) == {}, "of the newest set of this browser"
+    assert _settings(sets, 1, browser=2) == {}
+    assert _load(sets, 1) == _set(1)
+    # They are in the files as well, from which a lost index is made again.
+    (library.database.folder / "history.sqlite3").unlink()
+    again = Library(library.database.folder).active_sets
+    assert (_settings(again, 1), _load(again, 1)) == (CHANGED, _set(1))
+
+
+def test_a_version_that_knows_no_settings_reads_the_lists(sets, library):
+    sets.save(_key(1), _key(1), "", TAB, _set(1), CHANGED)
+    sql = "SELECT pictures FROM active_sets"
+    (text,) = library.database.read(lambda connection: connection.execute(sql).fetchone())
+    assert from_json(text) == _set(1)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"settings": 5}', '{"settings": []}'])
+def test_damaged_settings_are_none(sets, library, text):
+    sets.save(_key(1), _key(1), "", TAB, _set(1), CHANGED)
+    sql = "UPDATE active_sets SET pictures = ?"
+    library.database.write(lambda connection: connection.execute(sql, (text,)))
+    assert _settings(sets, 1) == {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lib_fabric.errors import FabricError
-from lib_fabric.page.messages import Message, Note, UtcTime
+from lib_fabric.errors import FabricError, Message, UtcTime
+from lib_fabric.page.messages import Note
 
 
 def test_a_message_is_its_key_with_the_parameters_in_it():

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib_fabric.errors import Message
 from lib_fabric.library.history_change import Change
 from lib_fabric.library.history_entry import HistoryEntry
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import ACTIONS, Action
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
 from lib_fabric.page.rendering import Rendering
 from lib_fabric.ratings import Ratings

@@ -36,7 +36,7 @@ def built(library, host):
         made = FabricTab("txt2img", library, host)
         arguments = made.build()
         add_result_panel(made)
-    return page, made, dict(zip(argument_names(), arguments, strict=True))
+    return page, made, dict(zip([*argument_names(), "mark"], arguments, strict=True))
 
 
 def own_blocks(page):
@@ -183,7 +183,7 @@ def test_build_stands_alone(tmp_path):
     """With --api the host calls ui() in throw-away pages that have no gallery."""
     with gr.Blocks() as page:
         arguments = new_tab(tmp_path).build()
-    assert len(arguments) == len(argument_names())
+    assert len(arguments) == len(argument_names()) + 1, "and the mark"
     assert page.get_config_file()["dependencies"]
 
 

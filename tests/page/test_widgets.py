@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
-from lib_fabric.page.widgets import SettingWidgets, infotext_keys, infotext_readers
+from lib_fabric.page.widgets import SettingWidgets, infotext_fields
 from lib_fabric.settings import FabricSettings, infotext_key
 from tests.helpers.page_host import FakePageHost
 
@@ -63,9 +63,13 @@ def test_start_and_end_take_each_other_along():
 
 def test_infotext_sets_settings_lists_and_the_tick():
     names = ["enabled", "liked", "disliked", *(field.name for field in SETTINGS)]
-    read = dict(infotext_readers({name: name for name in names}))
+    fields = infotext_fields({name: name for name in names})
+    read = dict(fields)
     assert read.keys() == set(names)
-    assert infotext_keys() == [infotext_key(field.name) for field in SETTINGS]
+    # The same for every tab, which is how the host sends them from one to another.
+    assert {component: str(key) for component, key in fields} == {
+        name: infotext_key(name) for name in names
+    }
     assert read["enabled"]({"FABRIC liked": "abc"}) is True
     assert read["enabled"]({"FABRIC disliked": "abc"}) is True
     assert read["enabled"]({"FABRIC strength": "0.5"}) is None

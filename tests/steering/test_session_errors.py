@@ -395,15 +395,12 @@ def test_each_sampling_is_judged_by_itself(tiny_unet, fake_host):
     assert len(fake_host.warnings) == 1
 
 
-@pytest.mark.parametrize("progress", [0.3, 0.95])
-def test_an_announced_sampling_is_not_warned_about(tiny_unet, fake_host, progress):
+def test_an_announced_sampling_is_not_warned_about(tiny_unet, fake_host):
     x, timesteps, context = make_inputs(4)
     session = make_session(make_request(), fake_host)
     with session.installed():
         tiny_unet(x, timesteps, context=context)  # a preview, a noise search
-        denoise(session, tiny_unet, make_step(progress=progress), x, timesteps, context)
-    with session.installed():
-        pass  # interrupted before the first step
+        denoise(session, tiny_unet, make_step(), x, timesteps, context)
     assert fake_host.warnings == []
 
 

@@ -5,8 +5,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lib_fabric.settings import FabricSettings
-from lib_fabric.steering.weighing import feedback_weights
+from lib_fabric.steering.host import Row
+from lib_fabric.steering.weighing import Weighing, feedback_weights, followed_picture
 from tests.helpers import reference
+from tests.helpers.denoising import make_request, make_step
 
 _weight = st.floats(0.0, 2.0)
 _share = st.floats(0.0, 1.0)
@@ -55,3 +57,31 @@ def test_every_start_and_end_on_the_slider_gives_the_expected_number_of_steps():
                 )
                 first, last = -(-start * total // 20), -(-end * total // 20)
                 assert inside == last - first, (total, start, end)
+
+
+# ---- which picture is followed -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("liked", [(1.0, 1.0), (1.0, 0.5, 2.0), (0.1,) * 7])
+@pytest.mark.parametrize("disliked", [(), (1.0,)])
+def test_the_picture_that_is_said_to_be_followed_is_the_one_attended_to(liked, disliked):
+    request = make_request(liked=liked, disliked=disliked, method="contrast", strength=0.3)
+    numbers = tuple(range(5, 40))
+    step = make_step(num_rows=2 * len(numbers), num_cond=len(numbers), picture_numbers=numbers)
+    attended = Weighing(request).attended(step)
+    for at, number in enumerate(numbers):
+        (reference,) = attended[Row(at, True)].joined
+        assert followed_picture(request, number).id == reference.key.picture_id
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        make_request(liked=(1.0, 1.0), method="paper"),
+        make_request(liked=(1.0,), method="contrast"),
+        make_request(liked=(), method="contrast"),
+    ],
+    ids=["all of them", "the only one", "none"],
+)
+def test_where_none_of_several_is_followed_nothing_is_said(request_):
+    assert followed_picture(request_, 7) is None

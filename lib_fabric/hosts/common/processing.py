@@ -6,7 +6,6 @@ No rule of the method lives here; what differs is in the families' own folders.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,12 +14,13 @@ from modules import devices, prompt_parser, sd_samplers_common, shared
 from torch import nn
 
 from lib_fabric.errors import FabricError
+from lib_fabric.hosts.common.guidance import uses_negative
+from lib_fabric.hosts.common.numbers import picture_numbers
 from lib_fabric.hosts.common.reference_pass import UnetConditioning
+from lib_fabric.hosts.common.requests import say
 from lib_fabric.steering.host import Pass, Row, Step
 from lib_fabric.steering.latents import LATENT_SCALE_PX
 from lib_fabric.steering.session import FabricSession
-
-logger = logging.getLogger(__name__)
 
 _ENCODER_SEED = 0
 
@@ -151,8 +151,7 @@ class ProcessingHost:
 
     def warn(self, message: str) -> None:
         """As steering.host.Host."""
-        logger.warning(message)
-        self._p.comment(message)
+        say(self._p, message)
 
     def owns(self, params: Any) -> bool:  # noqa: ANN401 (the host's CFGDenoiserParams)
         """Whether a denoiser callback comes from our own processing object.
@@ -180,7 +179,12 @@ class ProcessingHost:
             # A second-order sampler calls the denoiser twice in each step.
             number=denoiser.step * steps // total,
             is_last=denoiser.step + 1 >= total,
+            uses_negative=uses_negative(denoiser, self._p.sampler, self._is_edit_model()),
         )
+
+    def _is_edit_model(self) -> bool:
+        """Whether it is one of instruct-pix2pix."""
+        return getattr(self._p.sd_model, "cond_stage_key", None) == "edit"
 
     def _pass_over(self, x: torch.Tensor) -> Pass:
         return Pass(
@@ -195,9 +199,4 @@ class ProcessingHost:
         Of img2img's first latents it would not do: they change with the denoising strength.
         """
         seeds = getattr(self._p, "seeds", None) or [0]
-        subseeds = getattr(self._p, "subseeds", None) or []
-        if not getattr(self._p, "subseed_strength", 0):
-            return tuple(map(int, seeds))
-        # A batch of variations has one seed, and variation seeds that count up.
-        pairs = zip(seeds, subseeds, strict=False)
-        return tuple(int(seed) + int(other) for seed, other in pairs)
+        return picture_numbers(self._p, seeds, getattr(self._p, "subseeds", None) or [])

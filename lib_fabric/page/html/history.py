@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from lib_fabric.errors import Message, UtcTime
 from lib_fabric.library.history_entry import HistoryEntry
 from lib_fabric.page.html.parts import (
     ALTS,
@@ -21,7 +22,6 @@ from lib_fabric.page.html.parts import (
     pager_html,
     picture_html,
 )
-from lib_fabric.page.messages import Message, UtcTime
 from lib_fabric.ratings import ListName
 
 PAGE_SIZE = 48

@@ -5,6 +5,7 @@ Knows ratings and a source of thumbnails; not gradio.
 
 from __future__ import annotations
 
+from lib_fabric.errors import Message
 from lib_fabric.page.html.parts import (
     ALTS,
     MOVE_ICON,
@@ -15,7 +16,6 @@ from lib_fabric.page.html.parts import (
     button_html,
     picture_html,
 )
-from lib_fabric.page.messages import Message
 from lib_fabric.ratings import WEIGHT, ListName, Rated, Ratings
 from lib_fabric.settings import format_number
 
@@ -54,6 +54,12 @@ def lists_html() -> str:
     undo = button_html("undo", "Undo the last change", "Undo", "fabric-undo fabric-text-button")
     columns = "".join(map(_column, THUMBS))
     return f'<div class="fabric-bar">{empty}{undo}</div><div class="fabric-columns">{columns}</div>'
+
+
+def reset_html() -> str:
+    """The button below the settings."""
+    title = "Set all settings back to how they are at first"
+    return button_html("reset", title, "Reset", "fabric-reset fabric-text-button")
 
 
 def tile_html(rated: Rated[str], name: ListName, thumbnail: Thumbnail | None) -> str:

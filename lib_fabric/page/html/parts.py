@@ -12,8 +12,7 @@ import json
 from collections.abc import Callable
 from html import escape
 
-from lib_fabric.errors import FabricError
-from lib_fabric.page.messages import Message
+from lib_fabric.errors import FabricError, Message
 from lib_fabric.ratings import ListName
 
 THUMBS: dict[ListName, str] = {"liked": "👍", "disliked": "👎"}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from lib_fabric.errors import Message
 from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
 from lib_fabric.page.html.parts import (
     THUMBS,
@@ -19,7 +20,6 @@ from lib_fabric.page.html.parts import (
     picture_html,
     texts_html,
 )
-from lib_fabric.page.messages import Message
 
 EMPTY_TEXT = "A preset keeps the rated pictures above and these settings under a name."
 NAME_TEXT = "Name of a new preset"

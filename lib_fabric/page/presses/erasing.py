@@ -5,11 +5,11 @@ Knows how much that is and how it is said; not where anything lies.
 
 from __future__ import annotations
 
-from lib_fabric.errors import FabricError
+from lib_fabric.errors import FabricError, Message
 from lib_fabric.library.erasing import Stored
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Note
 from lib_fabric.page.outcome import Outcome, PageState
 from lib_fabric.ratings import Ratings
 

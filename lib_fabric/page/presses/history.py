@@ -5,11 +5,11 @@ Knows the library; not actions, not lists.
 
 from __future__ import annotations
 
-from lib_fabric.errors import FabricError
+from lib_fabric.errors import FabricError, Message
 from lib_fabric.library.history_change import Change
 from lib_fabric.library.history_entry import Details
 from lib_fabric.library.library import Library
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Note
 from lib_fabric.page.outcome import PageState
 from lib_fabric.ratings import ListName
 

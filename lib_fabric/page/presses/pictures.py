@@ -9,11 +9,11 @@ import logging
 
 from PIL import Image
 
-from lib_fabric.errors import FabricError
+from lib_fabric.errors import FabricError, Message
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action, readable_name
 from lib_fabric.page.host import PageHost
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Note
 from lib_fabric.page.outcome import Outcome, PageState
 from lib_fabric.page.presses.arrivals import Arrivals
 from lib_fabric.page.presses.history import HistoryEntries

@@ -6,18 +6,19 @@ Knows presets and their archives; not gradio, not the gallery.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from lib_fabric.errors import FabricError
+from lib_fabric.errors import FabricError, Message
 from lib_fabric.library import preset_archive
 from lib_fabric.library.imports import webui_fabric
 from lib_fabric.library.library import Library
 from lib_fabric.library.preset import MAX_NAME_CHARS, Preset
 from lib_fabric.library.presets import NameTakenError
 from lib_fabric.page.actions import Action, readable_name
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Note, note_of
 from lib_fabric.page.outcome import Download, Outcome, PageState
 from lib_fabric.page.presses.arrivals import Arrivals
-from lib_fabric.page.presses.fitting import fit_lists, fit_schedule, note_of
+from lib_fabric.page_arguments import fit_lists, mend_settings
 
 _MAX_COPIES = 1000
 _SAID = 5
@@ -40,7 +41,8 @@ class PresetPresses:
         """The page's pictures and settings under a name."""
         if not page.ratings:
             raise FabricError("Rate a picture first: a preset holds rated pictures.")
-        preset = Preset(action.name, page.settings, page.ratings)
+        settings, _ = mend_settings(page.settings, page.start_values)
+        preset = Preset(action.name, settings, page.ratings)
         try:
             saved = self._presets.save(page.owner, action.name, preset, action.overwrite)
         except NameTakenError:
@@ -53,11 +55,11 @@ class PresetPresses:
         """A preset in place of the page's pictures and settings, meant for the next picture."""
         preset = self._presets.load(page.owner, action.name)
         ratings, left_out = fit_lists(preset.ratings, self._max_pictures())
-        settings, turned = fit_schedule(preset.settings)
+        settings, mended = mend_settings(preset.settings, {})
         settings.pop("enabled", None)
         return Outcome(
             ratings,
-            note=note_of(left_out, turned),
+            note=note_of(*left_out, *mended),
             switch_on=bool(ratings) and not page.is_enabled,
             settings=settings,
         )
@@ -75,7 +77,9 @@ class PresetPresses:
     def export(self, action: Action, page: PageState) -> Outcome:
         """A preset as a file for the user."""
         preset = self._presets.load(page.owner, action.name)
-        data = preset_archive.to_zip(preset, self._library.pictures_of(page.owner))
+        # Of another version of FABRIC, it would not be imported as it is.
+        sound = replace(preset, settings=mend_settings(preset.settings, {})[0])
+        data = preset_archive.to_zip(sound, self._library.pictures_of(page.owner))
         return Outcome(page.ratings, download=Download(f"{preset.name}.fabric.zip", data))
 
     def bring(self, action: Action, page: PageState) -> Outcome:

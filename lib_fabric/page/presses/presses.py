@@ -9,19 +9,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from lib_fabric.errors import FabricError
+from lib_fabric.errors import FabricError, Message
 from lib_fabric.library.library import Library
 from lib_fabric.page.actions import Action, parse_action
 from lib_fabric.page.host import PageHost
-from lib_fabric.page.messages import Message, Note
+from lib_fabric.page.messages import Note
 from lib_fabric.page.outcome import Outcome, PageState, nothing_raised
 from lib_fabric.page.presses.erasing import erase
 from lib_fabric.page.presses.history import HistoryEntries, unwritten
 from lib_fabric.page.presses.lists import ListPresses
 from lib_fabric.page.presses.pictures import PicturePresses
 from lib_fabric.page.presses.presets import PresetPresses
+from lib_fabric.page_arguments import changed_settings
 
 Press = Callable[[Action, PageState], Outcome]
+# What may change settings, or comes with lists that the page has already.
+_CHANGING = ("sync", "settings", "reset", "load")
 _SWITCHED_OFF = Message("Kept, but FABRIC is switched off. Switch it on to use it.")
 
 
@@ -47,6 +50,8 @@ class Presses:
             "clear": lists.clear,
             "open": lists.open,
             "sync": lists.sync,
+            "settings": lists.look_at_settings,
+            "reset": lists.reset,
             "restore": lists.restore,
             "history": _look,
             "erase": partial(erase, library),
@@ -75,8 +80,7 @@ class Presses:
             outcome.action = action
             with nothing_raised(outcome):
                 _switch_on(outcome, action, page)
-                # Lists that infotext has set are the page's already, and kept nowhere yet.
-                is_new = action.do == "sync" or outcome.ratings != page.ratings
+                is_new = action.do in _CHANGING or outcome.ratings != page.ratings
                 if is_new and action.do != "erase":
                     self._keep_active(outcome, action, page)
         return outcome
@@ -87,11 +91,12 @@ class Presses:
         return replace(page, ratings=page.ratings.only(lambda each: not is_erased(each.picture)))
 
     def _keep_active(self, outcome: Outcome, action: Action, page: PageState) -> None:
-        """Keeps the page's lists for its next reload."""
+        """Keeps the page's lists and settings for its next reload."""
+        shown = {**page.settings, **(outcome.settings or {})}
+        settings = changed_settings(shown, page.start_values)
+        whose = (action.page, action.browser, page.owner, page.tab)
         try:
-            self._active_sets.save(
-                action.page, action.browser, page.owner, page.tab, outcome.ratings
-            )
+            self._active_sets.save(*whose, outcome.ratings, settings)
         except FabricError as error:
             outcome.note = outcome.note or unwritten(error)
 

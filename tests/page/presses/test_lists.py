@@ -186,10 +186,98 @@ def test_a_page_whose_defaults_are_out_of_order_is_mended_when_it_opens(press):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"start": 0.2, "end": 0.8}, {"start": 0.5, "end": 0.5}, {"start": None}]
+    "settings", [{}, {"start": 0.2, "end": 0.8}, {"start": 0.5, "end": 0.5}, {"other": None}]
 )
 def test_a_page_that_needs_no_mending_keeps_its_widgets(press, settings):
     press.page = replace(press.page, settings=settings)
     outcome = press(do="open")
     assert outcome.settings is None
     assert outcome.note is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "text"),
+    [
+        (3, 2.0, "Strength may be 0 to 2, so 2 is used instead of 3."),
+        (-1e9, 0.0, "Strength may be 0 to 2, so 0 is used instead of -1000000000.0."),
+        ("strong", 1.2, "Strength had no value that can be used, so its default is used: 1.2."),
+        (None, 1.2, "Strength had no value that can be used, so its default is used: 1.2."),
+        ([], 1.2, "Strength had no value that can be used, so its default is used: 1.2."),
+    ],
+)
+def test_what_a_file_of_the_webui_says_is_mended_when_the_page_opens(press, value, shown, text):
+    press.page = replace(
+        press.page, settings={"strength": value, "end": 0.5}, start_values={"strength": 1.2}
+    )
+    outcome = press(do="open")
+    assert outcome.settings == {"strength": shown, "end": 0.5}
+    assert outcome.note.text == text
+
+
+# ---- settings that come back ---------------------------------------------------------------------
+
+START = {"strength": 0.8, "end": 0.8, "method": "paper"}
+
+
+def shows(press, **settings):
+    """The widgets of `press`'s page show that; at first they showed START."""
+    press.page = replace(press.page, settings={**START, **settings}, start_values=START)
+    return press
+
+
+def test_settings_come_back_with_the_lists(press, library):
+    shows(press, strength=1.35, method="contrast")
+    press(do="settings")
+    again = shows(Pressing(library))(do="open")
+    assert again.settings == {**START, "strength": 1.35, "method": "contrast"}
+    assert again.note is None
+
+
+def test_what_was_not_touched_follows_the_defaults(press, library):
+    shows(press, strength=1.35)
+    press(do="settings")
+    later = Pressing(library)
+    first = {"strength": 0.5, "end": 0.6, "method": "paper"}
+    later.page = replace(later.page, settings=first, start_values=first)
+    assert later(do="open").settings == {**first, "strength": 1.35}
+
+
+@pytest.mark.parametrize("do", ["rate", "clear", "sync", "weigh"])
+def test_every_press_keeps_the_settings_too(press, library, do):
+    picture_id = press(do="rate", index=0).picture_id
+    shows(press, strength=1.35)
+    given = {"picture_id": picture_id, "weight": 0.5} if do == "weigh" else {}
+    press(do=do, index=1, liked=picture_id, **given)
+    assert shows(Pressing(library))(do="open").settings["strength"] == 1.35
+
+
+def test_a_loaded_presets_settings_are_the_ones_that_come_back(press, library):
+    press(do="rate", index=0)
+    shows(press, strength=1.35)(do="save", name="Strong")
+    shows(press)(do="load", name="Strong")
+    assert shows(Pressing(library))(do="open").settings["strength"] == 1.35
+
+
+def test_a_new_page_starts_with_the_browsers_last_settings(press, library):
+    shows(press, strength=1.35)(do="settings")
+    assert shows(Pressing(library, key=OTHER_PAGE))(do="open").settings["strength"] == 1.35
+    assert shows(Pressing(library, browser=OTHER_BROWSER))(do="open").settings is None
+    other_tab = Pressing(library)
+    other_tab.page = replace(other_tab.page, tab="img2img")
+    assert shows(other_tab)(do="open").settings is None
+
+
+def test_reset_brings_what_the_page_began_with_and_is_kept(press, library):
+    shows(press, strength=1.35, end=None)(do="settings")
+    outcome = press(do="reset")
+    assert outcome.settings == START
+    assert outcome.ratings == press.ratings
+    assert shows(Pressing(library))(do="open").settings is None
+
+
+def test_a_change_that_cannot_be_used_is_put_right_and_said(press, library):
+    outcome = shows(press, strength=3)(do="settings")
+    assert outcome.settings["strength"] == 2.0
+    assert outcome.note.text == "Strength may be 0 to 2, so 2 is used instead of 3."
+    assert shows(Pressing(library))(do="open").settings["strength"] == 2.0
+    assert shows(press, strength=1.5)(do="settings").settings is None

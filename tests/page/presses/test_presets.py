@@ -233,10 +233,19 @@ def test_a_preset_of_more_pictures_than_now_fit_brings_the_newest_and_says_so(pr
     assert press(do="load", name="Warm").ratings.pictures("liked") == tuple(ids)
 
 
-def test_a_preset_whose_start_is_after_its_end_is_put_in_order(press):
+def keep_settings(tmp_path, **settings):
+    """Puts into the only preset what another version of FABRIC may have kept."""
+    (index,) = tmp_path.rglob("history.sqlite3")
+    with contextlib.closing(sqlite3.connect(index)) as connection, connection:
+        ((content,),) = connection.execute("SELECT content FROM presets")
+        changed = json.dumps({**json.loads(content), "settings": settings})
+        connection.execute("UPDATE presets SET content = ?", (changed,))
+
+
+def test_a_preset_whose_start_is_after_its_end_is_put_in_order(press, tmp_path):
     press(do="rate", index=0)
-    press.page = replace(press.page, settings={"start": 0.9, "end": 0.1, "strength": 1.5})
     press(do="save", name="Late")
+    keep_settings(tmp_path, start=0.9, end=0.1, strength=1.5)
     outcome = press(do="load", name="Late")
     found = {name: outcome.settings[name] for name in ("start", "end", "strength")}
     assert found == {"start": 0.1, "end": 0.9, "strength": 1.5}
@@ -244,11 +253,35 @@ def test_a_preset_whose_start_is_after_its_end_is_put_in_order(press):
     FabricSettings.from_mapping({"enabled": True, **outcome.settings})
 
 
-def test_all_that_was_mended_is_said(press):
+def test_a_preset_of_values_out_of_range_is_mended_and_can_be_imported_again(saved, tmp_path):
+    keep_settings(tmp_path, strength=9, merge=2.5, method="newer", later_setting=1)
+    outcome = saved(do="load", name="Warm")
+    found = {name: outcome.settings[name] for name in ("strength", "merge", "method", "end")}
+    assert found == {"strength": 2.0, "merge": 2, "method": "paper", "end": 0.8}
+    assert outcome.note.text == (
+        "Strength may be 0 to 2, so 2 is used instead of 9. "
+        "Method had no value that can be used, so its default is used: paper. "
+        "Merge tokens may be 1 to 8, so 2 is used instead of 2.5."
+    )
+    FabricSettings.from_mapping({"enabled": True, **outcome.settings})
+    text = base64.b64encode(saved(do="export", name="Warm").download.data).decode()
+    assert saved(do="import", data=text).note.text == "Imported as Warm (2)."
+
+
+def test_what_a_widget_shows_out_of_range_is_saved_as_it_counts(press):
+    press(do="rate", index=0)
+    press.page = replace(press.page, settings={"strength": 3, "end": None})
+    assert press(do="save", name="Strong").note.text == "Saved as Strong."
+    outcome = press(do="load", name="Strong")
+    assert (outcome.settings["strength"], outcome.settings["end"]) == (2.0, 0.8)
+    assert outcome.note is None
+
+
+def test_all_that_was_mended_is_said(press, tmp_path):
     for index in range(2):
         press(do="rate", to="liked", index=index)
-    press.page = replace(press.page, settings={"start": 0.9, "end": 0.1})
     press(do="save", name="Late")
+    keep_settings(tmp_path, start=0.9, end=0.1)
     press.host.limit = 1
     note = press(do="load", name="Late").note
     assert note.text.startswith("Each list may hold at most 1 here")

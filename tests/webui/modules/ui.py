@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from pathlib import Path
 
 import gradio as gr
 import gradio.utils
@@ -12,10 +13,12 @@ from modules import (  # noqa: F401  (gradio_extensons: imported for what it doe
     gradio_extensons,
     script_callbacks,
     shared,
+    ui_loadsave,
     ui_tabs,
 )
 from modules import infotext_utils as parameters_copypaste
 from modules.call_queue import wrap_gradio_call_no_job
+from modules.paths_internal import data_path
 from modules.shared import opts
 from modules.ui_common import create_refresh_button, plaintext_to_html  # noqa: F401  (re-exports)
 from modules.ui_gradio_extensions import reload_javascript
@@ -88,11 +91,13 @@ def create_ui() -> gr.Blocks:
     with gr.Blocks(
         theme=shared.gradio_theme, analytics_enabled=False, title="Stand-in WebUI"
     ) as demo:
+        loadsave = ui_loadsave.UiLoadsave(str(Path(data_path, "ui-config.json")))
         parameters_copypaste.connect_paste_params_buttons()
         with gr.Tabs(elem_id="tabs"):
             for interface, label, ifid in interfaces:
                 with gr.TabItem(label, id=ifid, elem_id=f"tab_{ifid}"):
                     interface.render()
+                loadsave.add_block(interface, ifid)
         with gr.Row(elem_id="stand_in_footer"):
             gr.Textbox(
                 opts.dumpjson(), elem_id="settings_json", visible=True, elem_classes="hidden-json"
