@@ -129,7 +129,7 @@
         const queue = queueOf(tab);
         const answer = tabs.parsed(reply);
         if (answer) {
-            answer.texts = tab.answered.get(answer.number) || tab.texts;
+            answer.texts = await tabs.arrived(tab, answer.number) || tab.texts;
             await tabs.shown(tab, answer.texts);
             tab.answered.delete(answer.number);
         }
@@ -147,7 +147,7 @@
         const tab = tabs.named(name);
         const number = queueOf(tab).asked[channel];
         const answer = tabs.parsed(reply);
-        const texts = tab.answered.get(answer?.number);
+        const texts = await tabs.arrived(tab, answer?.number);
         // Else what is pressed again would go on from the lists before.
         if (texts) await tabs.shown(tab, texts);
         const {current} = queueOf(tab);

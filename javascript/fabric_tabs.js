@@ -95,6 +95,14 @@
         }
     }
 
+    /** The lists of an answer; waits for them, since gradio 4 tells of the answer before. */
+    async function arrived(tab, number) {
+        for (let times = 0; times < MOST_LOOKS && tab.sent.has(number); times++) {
+            await new Promise(resolve => setTimeout(resolve));
+        }
+        return tab.answered.get(number);
+    }
+
     /** Waits until the hidden fields hold these texts, or others that infotext has set. */
     async function shown(tab, texts) {
         for (let times = 0; times < MOST_LOOKS; times++) {
@@ -142,7 +150,7 @@
 
     return {
         LISTS, start, element, gallery, stateOf, listOf, weightOf, markOf, take, isSame,
-        arrive, parsed, shown,
+        arrive, arrived, parsed, shown,
         all: () => Array.from(tabs.values()),
         named: name => tabs.get(name),
     };
