@@ -97,7 +97,10 @@
         const {node, byKey} = focusOf(tab);
         const isFree = !document.activeElement || document.activeElement === document.body;
         if (!isFree || !removed.some(each => each.contains(node))) return;
-        const next = twinOf(panel, node) || (byKey && nextBest(tab, panel, node));
+        const place = records.find(({removedNodes}) => {
+            return Array.from(removedNodes).some(each => each.contains(node));
+        });
+        const next = twinOf(panel, node) || (byKey && nextBest(tab, panel, node, place));
         if (next) focusOn(next, node, byKey);
     }
 
@@ -144,20 +147,25 @@
         return twins.find(each => each.dataset.to === node.dataset.to);
     }
 
-    /** Where to go on from what is gone: its new place, its neighbour, what its list begins with. */
-    function nextBest(tab, panel, node) {
+    /**
+     * Where to go on from what is gone: its new place, its neighbour, what its list begins with.
+     * `place` is the record of its removal, of what it is in or of itself.
+     */
+    function nextBest(tab, panel, node, place) {
         const owner = presets.newNameOf(tab, ownerOf(node)) || ownerOf(node);
         const moved = alike(panel, node).find(each => owner && ownerOf(each) === owner);
         if (moved) return moved;
-        const column = node.closest('.fabric-column')?.dataset.to;
+        const column = (node.closest('.fabric-column') || place.target.closest('.fabric-column'))?.dataset.to;
         const root = column ? panel.querySelector(`.fabric-column[data-to=${column}]`) : panel;
-        return neighbour(root, node) || firstOf(root, node);
+        return neighbour(root, node, place) || firstOf(root, node);
     }
 
-    function neighbour(root, node) {
+    function neighbour(root, node, {target, previousSibling}) {
         const tile = node.closest('[data-id], [data-name]');
         if (!tile) return null;
-        const index = Array.from(tile.parentElement.children).indexOf(tile);
+        const index = tile.parentElement ?
+            Array.from(tile.parentElement.children).indexOf(tile) :
+            Array.from(target.children).indexOf(previousSibling) + 1;
         const tiles = root.querySelectorAll('[data-id], [data-name]');
         const found = alike(tiles[Math.min(index, tiles.length - 1)], node);
         return found.find(each => each.dataset.to === node.dataset.to) || found[0];
@@ -168,12 +176,13 @@
         return pager || root.querySelector('[data-do=choose], .fabric-search, .fabric-name');
     }
 
-    /** Undo hides itself once there is nothing left to take back. */
+    /** Undo and Clear hide themselves once there is nothing left for them. */
     function leaveHidden(tab) {
         const panel = tabs.element(tab, 'lists');
-        const undo = panel.querySelector('.fabric-undo');
-        const isLost = undo && undo === document.activeElement && !undo.getClientRects().length;
-        if (isLost) firstOf(panel, undo).focus();
+        const node = document.activeElement;
+        const isShown = each => each.getClientRects().length > 0;
+        if (!panel.contains(node) || !isShown(panel) || isShown(node)) return;
+        firstOf(node.closest('.fabric-column') || panel, node).focus();
     }
 
     function start() {

@@ -135,7 +135,8 @@ class Processing:
         self.sd_model = engine or Engine()
         self.seeds = [21 + index for index in range(batch)]
         self.is_api, self.is_hr_pass = is_api, False
-        self.comments = []
+        self.comments, self.extra_generation_params = [], {}
+        self.cfg_scale = 7.0
         self.sampler = SimpleNamespace(model_wrap_cfg=SimpleNamespace(p=self))
         self.sampler.model_wrap_cfg.step, self.sampler.model_wrap_cfg.total_steps = 6, 20
 

@@ -81,7 +81,8 @@ def test_handlers_are_named_as_the_host_names_them():
         lists = relay.build(("liked", "disliked"))
         relay.wire("edit", lambda *_: {}, lists, {})
     codes = [each["js"] for each in page.dependencies]
-    assert len(codes) == 6
+    # Two fields, the mark, the press, and three with its answer.
+    assert len(codes) == 7
     assert all(code.startswith("/* as of this host */ ") for code in codes)
 
 

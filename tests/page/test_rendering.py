@@ -19,6 +19,7 @@ from lib_fabric.page.messages import Note
 from lib_fabric.page.outcome import Download, Outcome, PageState
 from lib_fabric.page.rendering import Rendering
 from lib_fabric.ratings import Ratings
+from lib_fabric.settings import FabricSettings
 from tests.helpers.page_host import FakePageHost, Pressing
 from tests.helpers.pictures import image, rated
 
@@ -58,6 +59,8 @@ def test_the_reply_says_all_that_the_browser_keeps(render):
         "number": 3,
         "limit": 7,
         "tiles": {},
+        "settings": {},
+        "defaults": {field.name: field.default for field in FabricSettings.fields()},
         "rated": A,
         "note": {"text": "Saved as Warm.", "message": ["Saved as {}.", "Warm"], "failed": False},
         "history_changed": True,
