@@ -78,10 +78,9 @@ class FabricScript(scripts.Script):
         except FabricError as error:
             sharing.refuse(p, error, partial(tasks.ended_on_error, p))
             return
+        sharing.send_only(p, self, request.is_active)
         if request.is_active:
             sharing.carry(p, self.args_from, request, LIBRARY.file_of)
-        else:
-            sharing.leave_out(p, self)
 
     def process(self, p, *args):
         # Of an earlier generation, or of the object that this one was copied from.

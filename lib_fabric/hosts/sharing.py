@@ -10,6 +10,7 @@ import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from modules import shared
@@ -102,11 +103,23 @@ def refuse(p: Any, error: Exception, around: Around) -> None:  # noqa: ANN401 (a
     p.scripts = runner
 
 
-def leave_out(p: Any, script: Any) -> None:  # noqa: ANN401 (the host's)
-    """Sends nothing of `script`, which does nothing here: other machines may not have it."""
+def send_only(p: Any, script: Any, is_sent: bool) -> None:  # noqa: ANN401 (the host's)
+    """Sends of this extension's scripts that one, or none where it does nothing here.
+
+    Other machines may not have them, and no request says the same twice.
+    """
+    folder = _folder_of(script)
     runner = copy.copy(p.scripts)
-    runner.scripts = [each for each in runner.scripts if each is not script]
+    runner.scripts = [
+        each
+        for each in runner.scripts
+        if (is_sent and each is script) or _folder_of(each) != folder
+    ]
     p.scripts = runner
+
+
+def _folder_of(script: Any) -> Path:  # noqa: ANN401 (as above)
+    return Path(script.filename).parent
 
 
 def carry(p: Any, index: int, request: FabricRequest, to_file: Callable[[Picture], bytes]) -> None:  # noqa: ANN401 (as above)

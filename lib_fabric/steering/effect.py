@@ -75,7 +75,7 @@ class Effect:
         """Tells the user, unless it was they who ended the sampling."""
         try:
             host.stop_if_interrupted()
-        except Exception:  # noqa: BLE001 (the host's own)
+        except BaseException:  # noqa: BLE001 (the host's own, which is no Exception)
             return
         for warning in self.warnings():
             host.warn(warning)

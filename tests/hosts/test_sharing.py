@@ -39,7 +39,8 @@ def sharing(monkeypatch, state):
 
 
 def script(title, **attributes):
-    return SimpleNamespace(title=lambda: title, **attributes)
+    filename = f"/{title}/scripts/{title}.py"
+    return SimpleNamespace(title=lambda: title, filename=filename, **attributes)
 
 
 def worker(label, *, has_fabric=True, is_master=False):
@@ -154,12 +155,14 @@ def test_a_refusal_is_of_this_generation_alone(sharing):
     assert not hasattr(other.scripts, "before_process")
 
 
-def test_what_does_nothing_is_not_sent_but_runs_here(sharing):
+@pytest.mark.parametrize("is_active", [True, False])
+def test_what_does_nothing_is_not_sent_but_runs_here(sharing, is_active):
     p = processing()
-    ours = p.scripts.scripts[0]
+    ours, others = p.scripts.scripts[0], p.scripts.scripts[1:]
+    p.scripts.scripts.append(SimpleNamespace(filename="/FABRIC/scripts/second_title.py"))
     whole = p.scripts
-    sharing.leave_out(p, ours)
-    assert ours not in p.scripts.scripts
+    sharing.send_only(p, ours, is_active)
+    assert p.scripts.scripts == ([ours] if is_active else []) + others
     assert ours in p.scripts.alwayson_scripts
     assert ours in whole.scripts
 
