@@ -179,9 +179,11 @@
     /** Undo and Clear hide themselves once there is nothing left for them. */
     function leaveHidden(tab) {
         const panel = tabs.element(tab, 'lists');
-        const node = document.activeElement;
+        // What is hidden may have lost the focus by now, and nothing else has it.
+        const {node} = focusOf(tab);
+        const isFree = [node, document.body, null].includes(document.activeElement);
         const isShown = each => each.getClientRects().length > 0;
-        if (!panel.contains(node) || !isShown(panel) || isShown(node)) return;
+        if (!node || !isFree || !panel.contains(node) || !isShown(panel) || isShown(node)) return;
         firstOf(node.closest('.fabric-column') || panel, node).focus();
     }
 
