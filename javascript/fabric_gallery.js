@@ -218,13 +218,17 @@
     function holdStill({tab, root}) {
         const accordion = tabs.element(tab, 'accordion');
         let before = root.getBoundingClientRect();
+        let scrolledTo = null;
         const onScroll = () => {
-            before = root.getBoundingClientRect();
+            // Ours is told a frame later, when the accordion may have grown once more.
+            if (window.scrollY !== scrolledTo) before = root.getBoundingClientRect();
         };
         const observer = new ResizeObserver(() => {
             const moved = root.getBoundingClientRect().top - before.top;
             const wasInSight = before.height && before.bottom > 0 && before.top < window.innerHeight;
-            if (moved && wasInSight) window.scrollBy({top: moved, behavior: 'instant'});
+            if (!moved || !wasInSight) return;
+            window.scrollBy({top: moved, behavior: 'instant'});
+            scrolledTo = window.scrollY;
         });
         if (accordion) observer.observe(accordion);
         window.addEventListener('scroll', onScroll, {passive: true});
