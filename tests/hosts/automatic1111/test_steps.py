@@ -44,6 +44,9 @@ class SteppingHost(FakeHost):
     def end_other_step(self):
         self.counter.end_other()
 
+    def end_sampling(self):
+        pass
+
 
 class Generation:
     """One processing object, as far as a step of it goes."""
@@ -78,7 +81,7 @@ def sampling_now(monkeypatch, tmp_path):
     fake_modules(monkeypatch, generation_modules(str(tmp_path)))
     with (
         imported_anew("lib_fabric.hosts.automatic1111.generation"),
-        imported_anew("lib_fabric.hosts.automatic1111.steps") as module,
+        imported_anew("lib_fabric.hosts.common.steps") as module,
     ):
         yield module.SamplingNow()
 
