@@ -1,7 +1,6 @@
-// Owns: what the accordion does in the browser, and our button in Settings. The accordion's HTML comes
-// from the server (lib_fabric/page/html); a press is told by `data-do` of what was pressed. What is
-// pressed in presets, and what brings pictures, has files of its own, which say so by `on`. The
-// button's HTML is an option of lib_fabric/hosts/options.py.
+// Owns: what the accordion does in the browser, and our button in Settings (its HTML is an option of
+// lib_fabric/hosts/options.py). The accordion's HTML comes from lib_fabric/page/html; what was pressed
+// says `data-do`. Presets, and what brings pictures, have files of their own, which say so by `on`.
 
 (window.fabricParts ??= {}).accordion = ({tabs, presses, thumbs, storage, texts, messages, tiles}) => {
     const TYPING_MS = 250;
