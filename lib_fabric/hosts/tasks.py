@@ -25,7 +25,7 @@ def ended_on_error(p: Any) -> Iterator[None]:  # noqa: ANN401 (the host's proces
     """
     try:
         yield
-    except Exception:
+    except Exception:  # whatever it is, it goes on from here
         if not _is_forgiven(p):
             end_task(p)
         raise

@@ -56,10 +56,11 @@ class ProcessingHost:
         Raises:
             UnsupportedModelError: there is none that could be hooked.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each family has its own way
 
     def _latent_channels(self) -> int:
-        raise NotImplementedError
+        """How many channels the VAE's latents have."""
+        raise NotImplementedError  # as above
 
     def can_steer(self) -> bool:
         """Whether the model that is loaded can take feedback; if not, says so to the user.
