@@ -17,7 +17,7 @@ help:
 	@echo "make setup               everything below, in $(VENV): 2.1 GB (on Linux pip may take PyTorch's"
 	@echo "                         build with CUDA: some GB more), 3 to 10 minutes; done by itself"
 	@echo "make demo [ARGS=--once]  the stand-in WebUI's page, and rounds of feedback meanwhile: 2 minutes"
-	@echo "make test [ARGS=...]     all tests: 7 minutes; ARGS go to pytest"
+	@echo "make test [ARGS=...]     all tests: 20 minutes; ARGS go to pytest"
 	@echo "make bench [ARGS=...]    what feedback costs, against what the arithmetic says: over an hour;"
 	@echo "                         ARGS=\"--references 4 --only 256\" minutes"
 	@echo "make eval [ARGS=...]     how well feedback steers, by protocol and method: hours;"
